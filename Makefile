@@ -1,0 +1,34 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup campaign smoke test slow chaos bench serve clean
+
+PYTHON_BIN := .venv/bin/python
+CAMPAIGN_DIR ?= campaigns
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## .venv with everything in it (does nothing when there is nothing to do)
+	@jobs/setup.sh
+
+campaign: setup  ## the main job: anneal the LLZO | NMC interface on local Ray, with report and MLflow
+	@.venv/bin/ssbray campaign run jobs/llzo_nmc.yaml --dir $(CAMPAIGN_DIR)
+
+smoke: setup  ## the same in under a minute
+	@.venv/bin/ssbray campaign run jobs/smoke.yaml --dir $(CAMPAIGN_DIR)
+
+test: setup  ## lint, types, imports and the default tests (under 10 minutes on two cores)
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(THREADS) $(PYTHON_BIN) -m pytest
+
+slow: setup  ## the tests that take long or much memory
+	@$(THREADS) $(PYTHON_BIN) -m pytest -m slow
+
+bench: setup  ## timings and accuracy, beside what else there is
+	@$(THREADS) $(PYTHON_BIN) benchmarks/fea.py
+
+clean:  ## remove caches and build output, not campaigns
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

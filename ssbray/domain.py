@@ -1,0 +1,158 @@
+"""The few types that everything else exchanges. Frozen, complete when made, shapes and units beside each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssbray.errors import InputError
+
+FloatArray = NDArray[np.float64]
+AXES = {"z": -3, "y": -2, "x": -1}  #: name of a direction -> array axis, counted from the last
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PhaseMap:
+    """Which phase, and which grain, fills each pixel of a section or a volume.
+
+    An entry of `boundaries` is a resistance without thickness between two phases, named
+    ``"<phase>:<phase>:<what>"``: ``"LLZO:LLZO:grain boundary"`` acts between different grains
+    of LLZO, ``"LLZO:NMC811:charge transfer"`` wherever LLZO touches NMC811. Entries of the same
+    pair act in series. Values are area-specific resistances at 25 C.
+    """
+
+    labels: NDArray[np.uint8]  #: (H, W) or (D, H, W); index into `phases`
+    phases: tuple[str, ...]  #: one name per label, e.g. ("LLZO", "NMC811", "pore")
+    pixel_size_nm: float  #: edge of a square pixel or cubic voxel
+    grains: NDArray[np.int32] | None = None  #: shape of `labels`; 0 where there is no grain
+    boundaries: Mapping[str, float] = field(default_factory=dict)  #: name -> ASR at 25 C [ohm cm2]
+
+    def __post_init__(self) -> None:
+        if self.labels.dtype != np.uint8:
+            raise InputError("labels", str(self.labels.dtype), "must be uint8: convert the label image")
+        if self.labels.ndim not in (2, 3) or min(self.labels.shape, default=0) < 1:
+            raise InputError("labels", self.labels.shape, "must be a non-empty (H, W) or (D, H, W) array")
+        if (top := int(self.labels.max())) >= len(self.phases):
+            raise InputError(
+                "labels", top, f"only 0..{len(self.phases) - 1} are named ({', '.join(self.phases)}): "
+                "add the name, or check the mask")
+        if not (np.isfinite(self.pixel_size_nm) and self.pixel_size_nm > 0):
+            raise InputError("pixel_size_nm", self.pixel_size_nm, "must be a positive number of nanometres")
+        if self.grains is not None and self.grains.shape != self.labels.shape:
+            raise InputError("grains", self.grains.shape, f"must have the shape of labels, {self.labels.shape}")
+        for name, asr in self.boundaries.items():
+            a, b, _ = boundary_parts(name)
+            for phase in (a, b):
+                if phase not in self.phases:
+                    raise InputError("boundaries", name, f"no phase {phase!r} in the map ({', '.join(self.phases)})")
+            if not asr >= 0:
+                raise InputError(f"boundaries[{name}]", asr, "an area-specific resistance is zero or more [ohm cm2]")
+
+    def fraction(self, phase: str) -> float:
+        """Volume (area) fraction of a phase; zero when the map has no such phase."""
+        if phase not in self.phases:
+            return 0.0
+        return float(np.mean(self.labels == self.phases.index(phase)))
+
+
+def boundary_parts(name: str) -> tuple[str, str, str]:
+    """Split a boundary's name into its two phases and what it is.
+
+    >>> boundary_parts("LLZO:NMC811:charge transfer")
+    ('LLZO', 'NMC811', 'charge transfer')
+    """
+    parts = name.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise InputError("boundaries", name, "name it '<phase>:<phase>:<what>', e.g. 'LLZO:LLZO:grain boundary'")
+    return parts[0], parts[1], parts[2]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TransportSolution:
+    """What one finite-element solve says of a map, for a drop of 1 V along `axis`.
+
+    `sigma_eff`, `asr` and the fields are SI. Where nothing percolates, `sigma_eff` is exactly
+    zero, `asr` infinite, the fields zero, and `reason` says why.
+    """
+
+    sigma_eff: float  #: effective conductivity along `axis` [S/m]
+    asr: float  #: thickness / sigma_eff [ohm m2]
+    axis: str
+    percolates: bool
+    reason: str | None  #: why it does not percolate
+    dissipation_fraction: Mapping[str, float]  #: "phase:<label>", "interface:<a>:<b>" -> share of the loss; sums to 1
+    potential: FloatArray  #: (H, W) or (D, H, W), at pixel centres [V]; NaN where no current can reach
+    current_density: FloatArray  #: (ndim, ...) in the order x, y[, z], at pixel centres [A/m2]
+    dissipation: FloatArray  #: shape of potential, loss density in the pixels, interfaces apart [W/m3]
+    dofs: int
+    iterations: int
+    residual: float  #: ||b - A u|| / ||b|| at the end
+    solver: str  #: the preconditioner that was used
+    seconds: Mapping[str, float]  #: mesh, assemble, setup, solve, total
+    warnings: tuple[str, ...] = ()
+    tensor: FloatArray | None = None  #: (ndim, ndim) in the order x, y[, z] [S/m]
+    lower: float | None = None  #: certified lower bound [S/m]
+    upper: float | None = None  #: certified upper bound [S/m]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FeatureGraph:
+    """A phase map as regions (grains, layers, pores) and the boundaries between them.
+
+    Node features and edge features are named, so that a model can refuse a graph of another make.
+    Each undirected boundary is stored once, with `edge_index[0] < edge_index[1]`.
+    """
+
+    node_features: FloatArray  #: (n, d)
+    node_names: tuple[str, ...]  #: d names of features
+    edge_index: NDArray[np.int64]  #: (2, m)
+    edge_features: FloatArray  #: (m, k)
+    edge_names: tuple[str, ...]  #: k names of features
+    terminals: NDArray[np.int64]  #: (n,) 0 inside, 1 touches the first electrode, 2 the last, 3 both
+    phase: NDArray[np.int64]  #: (n,) index into `phases`
+    phases: tuple[str, ...]
+    sigma_network: float  #: resistor-network estimate of the effective conductivity [S/m]; 0 if it does not percolate
+    thickness_m: float  #: distance between the electrodes [m]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Numbers of nodes and edges."""
+        return self.node_features.shape[0], self.edge_index.shape[1]
+
+    def to_networkx(self) -> Any:
+        """A networkx.Graph with the features as attributes, for those who want its algorithms."""
+        import networkx as nx
+
+        graph = nx.Graph(sigma_network_S_per_m=self.sigma_network, thickness_m=self.thickness_m)
+        for node, row in enumerate(self.node_features):
+            graph.add_node(node, phase=self.phases[self.phase[node]], terminal=int(self.terminals[node]),
+                           **dict(zip(self.node_names, map(float, row), strict=True)))
+        for (a, b), row in zip(self.edge_index.T, self.edge_features, strict=True):
+            graph.add_edge(int(a), int(b), **dict(zip(self.edge_names, map(float, row), strict=True)))
+        return graph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What the surrogate believes of one graph. Conductivity is log-normal: the moments are those of ln sigma."""
+
+    mean_ln: float  #: posterior predictive mean of ln(sigma_eff / (S/m))
+    epistemic_ln: float  #: standard deviation that more training data would reduce
+    aleatoric_ln: float  #: standard deviation that it would not
+    interval90: tuple[float, float]  #: [S/m]
+    in_domain: bool  #: inside the descriptor range of the training set
+    model_version: str
+
+    @property
+    def sigma(self) -> float:
+        """Median effective conductivity [S/m]."""
+        return float(np.exp(self.mean_ln))
+
+    @property
+    def std_ln(self) -> float:
+        """Total standard deviation of ln sigma."""
+        return float(np.hypot(self.epistemic_ln, self.aleatoric_ln))

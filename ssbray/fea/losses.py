@@ -1,0 +1,55 @@
+"""Where the resistance sits: dissipated power and fields from the solved potential."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssbray.domain import FloatArray
+from ssbray.fea import forms
+from ssbray.fea.assemble import Joints
+from ssbray.fea.mesh import Mesh
+
+
+def dissipated(elements: Mesh, sigma: FloatArray, joint: Joints, potential: FloatArray
+               ) -> tuple[FloatArray, FloatArray]:
+    """Power lost in each element (n,) and in each joint (m,), relative, for a potential (n_dofs,)."""
+    ndim = len(elements.shape)
+    jumps = potential[joint.dofs[:, 0]] - potential[joint.dofs[:, 1]]
+    return (sigma * _quadratic(potential[elements.dofs], forms.conduction_matrix(ndim)),
+            joint.conductance * _quadratic(jumps, forms.jump_matrix(ndim)))
+
+
+def _quadratic(values: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Quadratic form of each row of `values`, (n, k) with (k, k) to (n,)."""
+    return np.einsum("ni,ni->n", values @ matrix, values)
+
+
+def shares(labels: NDArray[np.uint8], pixels: NDArray[np.int64], loss_pixels: FloatArray, joint: Joints,
+            loss_joints: FloatArray, total: float) -> dict[str, float]:
+    """Shares of the dissipated power by phase and by thin interface; they sum to one."""
+    by_phase = np.bincount(labels.reshape(-1)[pixels], weights=loss_pixels, minlength=256)
+    present = np.flatnonzero(np.bincount(labels.reshape(-1)))
+    shares = {f"phase:{label}": float(by_phase[label] / total) for label in present}
+    code = joint.pair[:, 0] * 256 + joint.pair[:, 1]
+    for pair in np.unique(code):
+        shares[f"interface:{pair // 256}:{pair % 256}"] = float(loss_joints[code == pair].sum() / total)
+    return shares
+
+
+def fields(elements: Mesh, potential: FloatArray, sigma: FloatArray, loss: FloatArray, pixel_m: float
+            ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Potential, current density (x, y[, z]) and loss density at pixel centres, for 1 V between the planes."""
+    ndim = len(elements.shape)
+    at_corners = potential[elements.dofs]
+    image = np.full(elements.shape, np.nan)
+    image.reshape(-1)[elements.pixels] = at_corners.mean(axis=1)
+    current = np.zeros((ndim, *elements.shape))
+    bits = forms.corners(ndim)
+    for component in range(ndim):
+        upper = bits[:, ndim - 1 - component] == 1
+        gradient = (at_corners[:, upper].mean(axis=1) - at_corners[:, ~upper].mean(axis=1)) / pixel_m
+        current[component].reshape(-1)[elements.pixels] = -sigma * gradient
+    density = np.zeros(elements.shape)
+    density.reshape(-1)[elements.pixels] = loss / pixel_m**2
+    return image, current, density
