@@ -1,0 +1,83 @@
+"""Finalists and reference on fresh specimens: the gain, with an interval that the search cannot have flattered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from ssbray.annealing import Point
+from ssbray.campaign import objective
+from ssbray.campaign.objective import Evaluation
+from ssbray.campaign.spec import Spec
+from ssbray.campaign.task import Outcome
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Confirmed:
+    """A design solved on specimens that no step of the search has seen."""
+
+    role: str  #: "finalist 1", "reference", "best without its coating"
+    parameters: dict[str, Any]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def ln_sigma(self) -> np.ndarray:
+        """ln of conductivity in S/cm per specimen, (n,); -inf where it does not percolate."""
+        values = [outcome.values.get("sigma_eff_S_per_cm", 0.0) if outcome.ok else 0.0 for outcome in self.outcomes]
+        return np.array([math.log(value) if value > 0 else -math.inf for value in values])
+
+
+def finalists(spec: Spec, evaluated: Sequence[tuple[Point, Evaluation]]) -> list[dict[str, Any]]:
+    """Best distinct designs of the search, best first."""
+    ranked = sorted(((result.value, point) for point, result in evaluated if result.value is not None),
+                    key=lambda pair: pair[0])
+    chosen: list[dict[str, Any]] = []
+    for _, point in ranked:
+        parameters = spec.design(point).model_dump()
+        if parameters not in chosen:
+            chosen.append(parameters)
+        if len(chosen) == spec.confirm.designs:
+            break
+    return chosen
+
+
+def describe(spec: Spec, design: Confirmed) -> dict[str, Any]:
+    """A confirmed design in the keys of the summary; the interval is for the geometric mean over specimens."""
+    ln_sigma = design.ln_sigma
+    conducts = bool(np.isfinite(ln_sigma).all())
+    mean = float(ln_sigma.mean()) if conducts else -math.inf
+    value = objective.cost(spec, mean) if conducts else math.inf
+    sigma = math.exp(mean)
+    half = _half_width(ln_sigma) if conducts else math.nan
+    budgets = [outcome.values["budget"] for outcome in design.outcomes if outcome.ok and outcome.values["percolates"]]
+    names = sorted({name for budget in budgets for name in budget})
+    return {
+        "role": design.role,
+        "parameters": design.parameters,
+        "objective": objective.in_field_units(spec, value) if conducts else None,
+        "sigma_eff_S_per_cm": sigma,
+        "asr_ohm_cm2": spec.specimen.size_nm[1] * 1e-7 / sigma if conducts else None,
+        "interval90": [math.exp(mean - half), math.exp(mean + half)] if conducts else None,
+        "specimens": len(ln_sigma),
+        "budget": {name: float(np.mean([budget.get(name, 0.0) for budget in budgets])) for name in names},
+        "solves": [outcome.key for outcome in design.outcomes],
+    }
+
+
+def gain(best: Confirmed, reference: Confirmed) -> tuple[float | None, list[float] | None]:
+    """Gain in conductivity [%] and its 90 % interval, from the ratios on equal specimens; None if one blocks."""
+    ratio = best.ln_sigma - reference.ln_sigma
+    if not np.isfinite(ratio).all():
+        return None, None
+    mean, half = float(ratio.mean()), _half_width(ratio)
+    return 100 * math.expm1(mean), [100 * math.expm1(mean - half), 100 * math.expm1(mean + half)]
+
+
+def _half_width(values: np.ndarray) -> float:
+    """Half width of the 90 % t-interval of a mean."""
+    return float(student.ppf(0.95, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values)))

@@ -1,0 +1,97 @@
+"""The desk: turns requests into tasks, answers from the ledger what is known, and keeps what comes back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ssbray.campaign.ledger import Ledger
+from ssbray.campaign.task import Outcome, Task
+from ssbray.campaign.workers import Workers
+
+
+@dataclass
+class _Open:
+    """A request whose tasks are not all done."""
+
+    keys: tuple[str, ...]
+    missing: set[str]
+    finish: Callable[[list[Outcome]], Any]
+    done: dict[str, Outcome] = field(default_factory=dict)
+
+
+class Desk:
+    """Serves any number of requests at once over one pool of workers.
+
+    Solves are kept in the ledger before anybody hears of them, and a solve that the ledger knows is
+    not repeated. Two requests for the same solve share it.
+    """
+
+    def __init__(self, ledger: Ledger, workers: Workers,
+                 on_outcome: Callable[[Outcome, bool], None] | None = None) -> None:
+        self._ledger, self._workers = ledger, workers
+        self._on_outcome = on_outcome or (lambda outcome, cached: None)
+        self._open: dict[Any, _Open] = {}
+        self._queue: deque[Task] = deque()
+        self._running: dict[str, Task] = {}
+        self._ready: list[tuple[Any, Any]] = []
+        self.solves: dict[str, Outcome] = {}  #: every solve handed out, by key
+        self.tasks: dict[str, Task] = {}
+        self.fresh = 0  #: solves computed now
+        self.busy_s = 0.0  #: seconds that workers spent on tasks now
+        self.cache_hits = 0  #: requests for a solve that was there already
+
+    def accept(self, ticket: Any, tasks: list[Task], finish: Callable[[list[Outcome]], Any]) -> None:
+        """Take a request: when all its tasks are done, `finish` of their outcomes, in order, is the answer."""
+        keys = tuple(task.key for task in tasks)
+        request = _Open(keys=keys, missing=set(keys), finish=finish)
+        self._open[ticket] = request
+        for task, key in zip(tasks, keys, strict=True):
+            known = self.solves.get(key)
+            if known is None and task.kind == "solve" and key not in self._running:
+                known = self._ledger.get(key)
+            if known is not None:
+                self.cache_hits += 1
+                self._deliver(task, known, cached=True, only=request)
+            elif key not in self._running:
+                self._running[key] = task
+                self._queue.append(task)
+        self._settle()
+
+    def pump(self, timeout_s: float) -> list[tuple[Any, Any]]:
+        """Hand tasks to idle workers, take what they finished, and give the answers that are complete."""
+        in_flight = len(self._running) - len(self._queue)
+        while self._queue and in_flight < self._workers.capacity:
+            self._workers.submit(self._queue.popleft())
+            in_flight += 1
+        if not self._ready and in_flight and (outcome := self._workers.next_done(timeout_s)) is not None:
+            task = self._running.pop(outcome.key)
+            if task.kind == "solve":
+                self._ledger.put(task, outcome)
+                self.fresh += outcome.ok
+            self.busy_s += outcome.seconds
+            self._deliver(task, outcome, cached=False)
+            self._settle()
+        ready, self._ready = self._ready, []
+        return ready
+
+    @property
+    def idle(self) -> bool:
+        """Whether no task is waiting or running."""
+        return not self._running
+
+    def _deliver(self, task: Task, outcome: Outcome, *, cached: bool, only: _Open | None = None) -> None:
+        if task.kind == "solve" and outcome.key not in self.solves:
+            self.solves[outcome.key], self.tasks[outcome.key] = outcome, task
+            self._on_outcome(outcome, cached)
+        for request in [only] if only else self._open.values():
+            if outcome.key in request.missing:
+                request.missing.discard(outcome.key)
+                request.done[outcome.key] = outcome
+
+    def _settle(self) -> None:
+        for ticket in [ticket for ticket, request in self._open.items() if not request.missing]:
+            request = self._open.pop(ticket)
+            self._ready.append((ticket, request.finish([request.done[key] for key in request.keys])))

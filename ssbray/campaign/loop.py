@@ -1,0 +1,187 @@
+"""The campaign: plan, learn, anneal, confirm. Everything that runs elsewhere is handed in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssbray import rng, units
+from ssbray.annealing import Schedule
+from ssbray.campaign import confirm, objective
+from ssbray.campaign.confirm import Confirmed
+from ssbray.campaign.desk import Desk
+from ssbray.campaign.ledger import Ledger
+from ssbray.campaign.listeners import Listener
+from ssbray.campaign.meeting import Counter
+from ssbray.campaign.objective import Evaluation
+from ssbray.campaign.spec import Spec
+from ssbray.campaign.task import Outcome, Task, physics_version
+from ssbray.campaign.walk import Plan, StepRecord
+from ssbray.campaign.workers import Annealers, Learner, Workers
+from ssbray.errors import InputError
+
+
+def plan_of(spec: Spec) -> Plan:
+    """What the chains are told."""
+    settings = spec.annealing
+    return Plan(space=spec.space, schedule=Schedule(steps=settings.rounds * settings.steps), seed=spec.seed,
+                rounds=settings.rounds, steps=settings.steps, proposals=settings.proposals,
+                unscreened=settings.unscreened, optimism=settings.optimism)
+
+
+def solves_planned(spec: Spec) -> int:
+    """Finite-element solves of a campaign in which no design comes twice."""
+    return spec.evaluations * spec.specimen.replicates + (spec.confirm.designs + 2) * spec.confirm.specimens
+
+
+def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, annealers: Annealers, listener: Listener
+        ) -> dict[str, Any]:
+    """Run a campaign in `directory`, or go on with one that was interrupted there; returns the summary.
+
+    The same spec gives the same trajectory whatever the workers are. Solves that the directory's
+    ledger already holds are not repeated.
+    """
+    started = time.perf_counter()
+    with Ledger(directory) as ledger:
+        known = ledger.meta("spec_sha256", spec.digest)
+        if known != spec.digest:
+            raise InputError("name", spec.name, f"{directory} holds a campaign of another spec: give another --name or "
+                             "--dir, or remove it")
+        ledger.meta("spec", spec.model_dump_json())
+        (directory / "summary.json").unlink(missing_ok=True)
+        listener.started(spec, directory, solves_planned(spec))
+        clock = _Clock()
+        desk = Desk(ledger, workers, on_outcome=listener.solved)
+
+        listener.phase("initial design")
+        points = spec.space.spread(spec.annealing.initial, rng.subseed(spec.seed, "initial design"))
+        initial = list(zip(points, _evaluate(spec, desk, points), strict=True))
+        if all(result.value is None for _, result in initial):
+            raise InputError("search", spec.name, f"no design of the initial plan conducts ({initial[0][1].failure}): "
+                             "widen the ranges")
+        clock.lap("initial")
+
+        listener.phase("annealing")
+        plan = plan_of(spec)
+        counter = Counter(spec, plan, desk, learner, ledger, listener, initial)
+        annealers.run(plan, spec.annealing.chains, counter)
+        clock.lap("annealing")
+
+        listener.phase("confirmation")
+        designs = _confirm(spec, desk, counter.evaluated)
+        clock.lap("confirmation")
+        learner.save(str(directory / "model"))
+        seconds = _seconds(time.perf_counter() - started, desk, counter.training_s, workers.capacity, clock)
+        summary = _summary(spec, desk, counter, designs, _check_surrogate(learner, designs), seconds)
+        ledger.record("summary", summary)
+    return summary
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now
+
+
+def _gather(desk: Desk, requests: Sequence[list[Task]]) -> list[list[Outcome]]:
+    """Solve several lists of tasks; outcomes in the order of the lists."""
+    answers: dict[int, list[Outcome]] = {}
+    for number, tasks in enumerate(requests):
+        desk.accept(("gather", number), tasks, list)
+    while len(answers) < len(requests):
+        for (_, number), outcomes in desk.pump(timeout_s=1.0):
+            answers[number] = outcomes
+    return [answers[number] for number in range(len(requests))]
+
+
+def _evaluate(spec: Spec, desk: Desk, points: Sequence[dict[str, Any]]) -> list[Evaluation]:
+    return [objective.evaluation(spec, outcomes) for outcomes in _gather(desk, [objective.tasks(spec, point)
+                                                                                for point in points])]
+
+
+def _confirm(spec: Spec, desk: Desk, evaluated: Sequence[tuple[Any, Evaluation]]) -> list[Confirmed]:
+    """Finalists best first, then the reference, then the winner without its coating."""
+    chosen = confirm.finalists(spec, evaluated)
+    designs = [(f"finalist {k + 1}", parameters) for k, parameters in enumerate(chosen)]
+    designs.append(("reference", spec.reference_design.model_dump()))
+    outcomes = _gather(desk, [_fresh(spec, parameters) for _, parameters in designs])
+    confirmed = [Confirmed(role=role, parameters=parameters, outcomes=tuple(solved))
+                 for (role, parameters), solved in zip(designs, outcomes, strict=True)]
+    ranked = sorted(confirmed[:-1], key=lambda design: -float(design.ln_sigma.mean()))
+    bare = spec.design({**ranked[0].parameters, "coating": "bare"}).model_dump()
+    uncoated = _gather(desk, [_fresh(spec, bare)])[0]
+    twin = Confirmed(role="best without its coating", parameters=bare, outcomes=tuple(uncoated))
+    return [*ranked, confirmed[-1], twin]
+
+
+def _fresh(spec: Spec, parameters: dict[str, Any]) -> list[Task]:
+    """A design on specimens that the search does not use."""
+    return objective.tasks(spec, parameters, purpose="fresh specimen", count=spec.confirm.specimens)
+
+
+def _check_surrogate(learner: Learner, designs: Sequence[Confirmed]) -> dict[str, Any]:
+    """Predictions for the fresh specimens, which the surrogate has not seen; chosen by the search, not at random."""
+    pairs = [(design.role, outcome) for design in designs for outcome in design.outcomes
+             if outcome.ok and outcome.graph is not None and outcome.values["percolates"]]
+    mean, std = learner.predict([outcome.graph for _, outcome in pairs if outcome.graph is not None])
+    truth = np.log([units.S_per_m(outcome.values["sigma_eff_S_per_cm"]) for _, outcome in pairs])
+    inside = np.abs(truth - mean) <= 1.6449 * std
+    return {"n": len(pairs), "mape_percent": float(100 * np.mean(np.abs(np.expm1(mean - truth)))),
+            "coverage90": float(inside.mean()), "roles": [role for role, _ in pairs],
+            "ln_sigma_S_per_m": truth.tolist(), "mean_ln": mean.tolist(), "std_ln": std.tolist()}
+
+
+def _seconds(total: float, desk: Desk, training: float, capacity: int, clock: _Clock) -> dict[str, float]:
+    """Wall time of this run and where it went; `solving` is summed over workers, `orchestration` is the rest."""
+    return {"total": total, "solving": desk.busy_s, "training": training,
+            "orchestration": max(0.0, total - desk.busy_s / capacity - training), **clock.laps}
+
+
+def _summary(spec: Spec, desk: Desk, counter: Counter, designs: Sequence[Confirmed], check: dict[str, Any],
+             seconds: dict[str, float]) -> dict[str, Any]:
+    best, reference, uncoated = designs[0], designs[-2], designs[-1]
+    percent, interval = confirm.gain(best, reference)
+    alone, alone_interval = confirm.gain(best, uncoated)
+    return {
+        "name": spec.name,
+        "status": "completed",
+        "evaluations": len(counter.evaluated),
+        "fe_solves": sum(outcome.ok for outcome in desk.solves.values()),
+        "fe_solves_this_run": desk.fresh,
+        "cache_hits": desk.cache_hits,
+        "screened": counter.screened,
+        "best": confirm.describe(spec, best),
+        "reference": confirm.describe(spec, reference),
+        "finalists": [confirm.describe(spec, design) for design in designs[1:-2]],
+        "best_without_coating": confirm.describe(spec, uncoated),
+        "improvement_percent": percent,
+        "improvement_interval90_percent": interval,
+        "improvement_of": "sigma_eff of the best design over the reference, on the same fresh specimens",
+        "coating_improvement_percent": alone,
+        "coating_improvement_interval90_percent": alone_interval,
+        "trajectory_sha256": trajectory_sha256(counter.records),
+        "surrogate": {"card": counter.cards[-1] if counter.cards else {}, "fresh_specimens": check},
+        "model": spec.conditions.model,
+        "spec_sha256": spec.digest,
+        "physics_version": physics_version(),
+        "mlflow_run_id": None,
+        "seconds": seconds,
+    }
+
+
+def trajectory_sha256(records: Sequence[StepRecord]) -> str:
+    """Digest of the ordered list of (chain, step, parameters, objective, accepted)."""
+    ordered = sorted(records, key=lambda record: (record.step, record.chain))
+    rows = [[record.chain, record.step, record.parameters, None if record.value is None else f"{record.value:.10g}",
+             record.accepted] for record in ordered]
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,245 @@
+"""One study in one YAML document: everything that decides the result, and beside it where to run.
+
+`specimen`, `dataset build` and `campaign run` each read the sections they need of the same file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+
+from ssbray.annealing import Categorical, Float, Space
+from ssbray.errors import InputError, nearest
+from ssbray.specimen import ProcessParameters
+
+
+class Section(BaseModel):
+    """A part of the document: immutable, and without room for a misspelt key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SpecimenSection(Section):
+    """The field of view that is simulated, and how many specimens stand for one design."""
+
+    size_nm: tuple[float, float] = (1200.0, 800.0)  #: width (x), height (y); current flows along y
+    pixel_size_nm: float = Field(4.0, gt=0)
+    replicates: int = Field(2, ge=1, le=100)  #: specimens per design, with the same seeds for every design
+
+    @model_validator(mode="after")
+    def _some_pixels(self) -> SpecimenSection:
+        if min(self.size_nm) < 8 * self.pixel_size_nm:
+            raise ValueError("the field of view must be at least 8 pixels in each direction")
+        return self
+
+
+class ConditionsSection(Section):
+    """What is computed. In a single-potential model lithium ions carry the current through every phase."""
+
+    model: Literal["single-potential"] = "single-potential"
+    temperature_C: float = Field(25.0, gt=-100, lt=400)
+
+
+class FloatRange(Section):
+    """A real parameter to search."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+class Choices(Section):
+    """A categorical parameter to search."""
+
+    choices: tuple[str, ...]
+
+
+SearchEntry = Annotated[
+    Annotated[FloatRange, Tag("range")] | Annotated[Choices, Tag("choices")],
+    Discriminator(lambda value: "choices" if "choices" in _keys(value) else "range")]
+
+
+class ObjectiveSection(Section):
+    """What is better: the geometric mean over a design's specimens."""
+
+    minimise: Literal["asr_ohm_cm2"] | None = None
+    maximise: Literal["sigma_eff_S_per_cm"] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> ObjectiveSection:
+        if (self.minimise is None) == (self.maximise is None):
+            raise ValueError("give either minimise: asr_ohm_cm2 or maximise: sigma_eff_S_per_cm")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The quantity."""
+        return self.minimise or self.maximise or ""
+
+
+class AnnealingSection(Section):
+    """The search. One evaluation is one design, on all its replicate specimens."""
+
+    initial: int = Field(24, ge=4, le=4096)  #: designs of the initial, space-filling plan
+    chains: int = Field(4, ge=1, le=256)
+    rounds: int = Field(3, ge=1, le=1000)  #: the chains meet, exchange and retrain after each
+    steps: int = Field(6, ge=1, le=1000)  #: of each chain, per round
+    proposals: int = Field(6, ge=1, le=256)  #: drawn per step; the surrogate picks the one that is solved
+    unscreened: float = Field(0.2, ge=0, le=1)  #: share of steps that the surrogate does not touch
+    optimism: float = Field(1.0, ge=0, le=10)  #: standard deviations of benefit of the doubt in the ranking
+
+
+class ConfirmSection(Section):
+    """Fresh specimens for the finalists and the reference: the winner of a noisy search was also lucky."""
+
+    designs: int = Field(3, ge=1, le=100)
+    specimens: int = Field(8, ge=3, le=1000)
+
+
+class TruthSection(Section):
+    """The finite-element solve."""
+
+    rtol: float = Field(1e-8, gt=0, lt=1)
+
+
+class TrackingSection(Section):
+    """MLflow. Without a URI: an SQLite store beside the campaigns."""
+
+    uri: str | None = None
+    experiment: str = "ssbray"
+
+
+class ClusterSection(Section):
+    """Resources asked of Ray; they never change a result."""
+
+    solvers: int | None = Field(None, ge=1)  #: solver actors; as many as there are CPUs when not given
+    cpus_per_solver: float = Field(1.0, gt=0)
+    learner_gpus: float | None = Field(None, ge=0)  #: a GPU for the learner where the cluster has one when not given
+    solve_timeout_s: float = Field(600.0, gt=0)
+
+
+class Spec(Section):
+    """A study."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+    seed: int = Field(ge=0, lt=2**63)
+    materials: dict[str, Any] = {}  #: merged over the bundled tables
+    laws: dict[str, Any] = {}  #: merged over the bundled process laws
+    process: dict[str, Any] = {}  #: parameters that are not searched
+    reference: dict[str, Any] = {}  #: over `process`: the design that the gain is measured against
+    specimen: SpecimenSection = SpecimenSection()
+    conditions: ConditionsSection = ConditionsSection()
+    search: dict[str, SearchEntry] = {}
+    objective: ObjectiveSection = ObjectiveSection(minimise="asr_ohm_cm2")
+    annealing: AnnealingSection = AnnealingSection()
+    confirm: ConfirmSection = ConfirmSection()
+    truth: TruthSection = TruthSection()
+    surrogate: dict[str, Any] = {}  #: of `ssbray.surrogate.TrainingConfig`
+    tracking: TrackingSection = TrackingSection()
+    cluster: ClusterSection = ClusterSection()
+
+    @property
+    def space(self) -> Space:
+        """The searched parameters."""
+        if not self.search:
+            raise InputError("search", {}, "name at least one process parameter to search")
+        return Space({name: Categorical(entry.choices) if isinstance(entry, Choices)
+                      else Float(entry.low, entry.high, entry.log) for name, entry in self.search.items()})
+
+    def design(self, point: dict[str, Any]) -> ProcessParameters:
+        """Process of a searched point."""
+        return ProcessParameters.parse({**self.process, **point})
+
+    @property
+    def reference_design(self) -> ProcessParameters:
+        """Process that the gain is measured against."""
+        return ProcessParameters.parse({**self.process, **self.reference})
+
+    @property
+    def digest(self) -> str:
+        """sha256 of everything that decides the result."""
+        content = self.model_dump(mode="json", exclude={"cluster", "tracking", "name"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def evaluations(self) -> int:
+        """Designs that the search evaluates."""
+        return self.annealing.initial + self.annealing.chains * self.annealing.rounds * self.annealing.steps
+
+
+def load(path: str | Path, **overrides: Any) -> Spec:
+    """Read and check a study.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not YAML, or a key or value in it is wrong; names it and the remedy.
+    """
+    try:
+        text = Path(path).read_text()
+    except OSError as error:
+        raise InputError("SPEC", str(path), f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError("SPEC", str(path), "is not a text file") from None
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        place = f" at line {where.line + 1}" if where else ""
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise InputError("SPEC", str(path), f"is not YAML{place}: {problem}") from None
+    if not isinstance(content, dict):
+        raise InputError("SPEC", str(path), "must be a mapping of sections (name, seed, search, ...)")
+    return parse({**content, **{key: value for key, value in overrides.items() if value is not None}})
+
+
+def parse(content: dict[str, Any]) -> Spec:
+    """Check a study given as a mapping, including its process parameters and ranges."""
+    try:
+        spec = Spec.model_validate(content)
+    except ValidationError as error:
+        raise _readable(error, content) from None
+    spec.reference_design  # noqa: B018  # every part is parsed once, so that nothing fails hours later
+    for name, entry in spec.search.items():
+        if name not in ProcessParameters.model_fields:
+            raise InputError(f"search.{name}", _plain(entry), nearest(name, ProcessParameters.model_fields))
+        for end in entry.choices if isinstance(entry, Choices) else (entry.low, entry.high):
+            spec.design({name: end})
+    if spec.search:
+        spec.space  # noqa: B018
+    return spec
+
+
+def _readable(error: ValidationError, content: dict[str, Any]) -> InputError:
+    """First complaint of pydantic, as field, value and remedy."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if part not in ("range", "choices") or part == first["loc"][-1]]
+    field = ".".join(path) or "SPEC"
+    if first["type"] == "extra_forbidden":
+        model: Any = Spec
+        for part in path[:-1]:
+            annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else None
+            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else FloatRange
+        return InputError(field, first["input"], nearest(path[-1], model.model_fields))
+    value = first["input"] if first["type"] != "missing" else None
+    remedy = first["msg"].removeprefix("Value error, ")
+    if isinstance(value, str) and first["type"].startswith(("float", "int")):
+        remedy += " (YAML reads 1e-8 as text: write 1.0e-8)"
+    if value is content or isinstance(value, dict):
+        value = "missing" if first["type"] == "missing" else value
+    return InputError(field, value, remedy)
+
+
+def _keys(value: Any) -> set[str]:
+    if isinstance(value, Section):
+        return set(type(value).model_fields)
+    return set(value) if isinstance(value, dict) else set()
+
+
+def _plain(entry: FloatRange | Choices) -> Any:
+    return entry.model_dump(mode="json")

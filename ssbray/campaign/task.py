@@ -1,0 +1,147 @@
+"""The unit of work: one specimen of one design, solved; or only its graph. Runs anywhere, needs nothing shared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+import ssbray
+from ssbray import fea, graph, materials, specimen, units
+from ssbray.domain import FeatureGraph, PhaseMap, TransportSolution, boundary_parts
+from ssbray.errors import SolverError
+from ssbray.specimen.laws import ProcessLaws
+from ssbray.specimen.laws import load as load_laws
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What to make and solve. Everything that decides the outcome, and nothing else, is in here."""
+
+    kind: Literal["solve", "graph"]
+    parameters: Mapping[str, Any]  #: of ProcessParameters
+    seed: int  #: of the specimen
+    size_nm: tuple[float, float]
+    pixel_size_nm: float
+    temperature_C: float
+    rtol: float
+    materials: Mapping[str, Any] = field(default_factory=dict)
+    laws: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """sha256 of the inputs and of the code that turns them into the outcome."""
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return hashlib.sha256(json.dumps([content, physics_version()], sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcome:
+    """What came of a task. A failure is a value here, and is never taken for a result."""
+
+    key: str
+    failure: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)  #: sigma_eff_S_per_cm, asr_ohm_cm2, budget, ...: plain data
+    graph: FeatureGraph | None = None
+    seconds: float = 0.0
+    worker: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a result."""
+        return self.failure is None
+
+
+def evaluate(task: Task) -> Outcome:
+    """Make the specimen, solve it, and describe it as a graph.
+
+    A solver that does not converge is an outcome with a `failure`; wrong input and our own
+    mistakes raise.
+    """
+    started = time.perf_counter()
+    phase_map = section(task)
+    tables = _tables(json.dumps(task.materials, sort_keys=True))
+    properties = materials.assign(phase_map, tables, task.temperature_C)
+    feature_graph = graph.build(phase_map, properties.conductivity, properties.interfaces, axis="y")
+    if task.kind == "graph":
+        return Outcome(key=task.key, graph=feature_graph, seconds=time.perf_counter() - started)
+    try:
+        solution = fea.solve(phase_map, properties.conductivity, properties.interfaces, axis="y", rtol=task.rtol)
+    except SolverError as error:
+        return Outcome(key=task.key, failure=str(error), seconds=time.perf_counter() - started)
+    values = {
+        "sigma_eff_S_per_cm": units.S_per_cm(solution.sigma_eff),
+        "asr_ohm_cm2": units.ohm_cm2(solution.asr) if math.isfinite(solution.asr) else None,
+        "percolates": solution.percolates,
+        "reason": solution.reason,
+        "budget": budget(phase_map, solution, properties.parts),
+        "fractions": {name: phase_map.fraction(name) for name in phase_map.phases},
+        "dofs": solution.dofs,
+        "iterations": solution.iterations,
+        "residual": solution.residual,
+        "solver": solution.solver,
+        "warnings": list(solution.warnings),
+        "seconds": dict(solution.seconds),
+    }
+    return Outcome(key=task.key, values=values, graph=feature_graph, seconds=time.perf_counter() - started)
+
+
+def section(task: Task) -> PhaseMap:
+    """The specimen of a task, cut at its pixel size."""
+    made = specimen.make(specimen.ProcessParameters.parse(task.parameters), seed=task.seed, size_nm=task.size_nm,
+                         laws=_laws(json.dumps(task.laws, sort_keys=True)),
+                         materials=_tables(json.dumps(task.materials, sort_keys=True)))
+    return made.section(task.pixel_size_nm)
+
+
+def solve_again(task: Task) -> tuple[PhaseMap, TransportSolution]:
+    """The fields of a task, for a picture."""
+    phase_map = section(task)
+    properties = materials.assign(phase_map, _tables(json.dumps(task.materials, sort_keys=True)), task.temperature_C)
+    return phase_map, fea.solve(phase_map, properties.conductivity, properties.interfaces, axis="y", rtol=task.rtol)
+
+
+def budget(phase_map: PhaseMap, solution: TransportSolution, parts: Mapping[tuple[int, int], Mapping[str, float]]
+           ) -> dict[str, float]:
+    """Shares of the resistance by name: phases, and what sits in the thin interfaces; they sum to one."""
+    shares: dict[str, float] = {}
+    for name, share in solution.dissipation_fraction.items():
+        kind, *labels = name.split(":")
+        if kind == "phase":
+            shares[phase_map.phases[int(labels[0])]] = shares.get(phase_map.phases[int(labels[0])], 0.0) + share
+            continue
+        series = parts[int(labels[0]), int(labels[1])]
+        for boundary, resistance in series.items():
+            what = f"{boundary_parts(boundary)[2]} (interface)"
+            shares[what] = shares.get(what, 0.0) + share * resistance / sum(series.values())
+    return shares
+
+
+@cache
+def physics_version() -> str:
+    """Version of the code that decides an outcome: the package's, and a digest of its physics."""
+    digest = hashlib.sha256()
+    root = resources.files(ssbray)
+    for package in ("materials", "specimen", "graph", "fea"):
+        for entry in sorted((root / package).iterdir(), key=lambda entry: entry.name):
+            if entry.name.endswith((".py", ".yaml")):
+                digest.update(entry.name.encode() + entry.read_bytes())
+    for name in ("domain.py", "raster.py", "rng.py", "units.py", "campaign/task.py"):
+        digest.update((root / name).read_bytes())
+    return f"{ssbray.__version__}+{digest.hexdigest()[:12]}"
+
+
+@cache
+def _tables(overrides: str) -> materials.Materials:
+    return materials.load(json.loads(overrides) or None)
+
+
+@cache
+def _laws(overrides: str) -> ProcessLaws:
+    return load_laws(json.loads(overrides) or None)

@@ -1,0 +1,129 @@
+"""One Ray Tune trial per chain. Trials post their requests in a mailbox; the driver answers them.
+
+The driver alone talks to the solvers and the ledger, so trials hold no CPU and no state that would
+be missed: one that is lost starts its walk again and is given the answers it had before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from ssbray.campaign.walk import Meet, Plan, Request, walk
+from ssbray.campaign.workers import Counter
+
+HEAD = {"CPU": 0, "node:__internal_head__": 0.001}  #: beside the driver, and never waiting for a solver's CPU
+PATIENCE_S = 0.02
+
+
+class _Mailbox:
+    """Requests of the chains in, answers out; every answer is kept for a trial that must start again."""
+
+    def __init__(self) -> None:
+        self._requests: asyncio.Queue[tuple[int, Request]] = asyncio.Queue()
+        self._answers: dict[int, list[Any]] = {}
+        self._news = asyncio.Condition()
+
+    async def post(self, index: int, number: int, request: Request) -> Any:
+        """Hand in a chain's request of that number, and wait for its answer."""
+        answers = self._answers.setdefault(index, [])
+        if number == len(answers):
+            self._requests.put_nowait((index, request))
+        async with self._news:
+            await self._news.wait_for(lambda: len(answers) > number)
+        return answers[number]
+
+    async def take(self) -> list[tuple[int, Request]]:
+        """All requests that are there, at least one."""
+        taken = [await self._requests.get()]
+        while not self._requests.empty():
+            taken.append(self._requests.get_nowait())
+        return taken
+
+    async def reply(self, index: int, answer: Any) -> None:
+        """Answer a chain's open request."""
+        self._answers.setdefault(index, []).append(answer)
+        async with self._news:
+            self._news.notify_all()
+
+
+class ChainTrial(tune.Trainable):
+    """A chain; one Tune iteration is one round, from meeting to meeting."""
+
+    def setup(self, config: dict[str, Any], plan: Plan | None = None, mailbox: Any = None) -> None:
+        """Begin the walk."""
+        assert plan is not None
+        self._index, self._mailbox, self._number = int(config["chain"]), mailbox, 0
+        self._walk = walk(self._index, plan)
+        self._request: Request | None = next(self._walk)
+
+    def step(self) -> dict[str, Any]:
+        """Walk to the next meeting, or to the end."""
+        while True:
+            answer = ray.get(self._mailbox.post.remote(self._index, self._number, self._request))
+            self._number += 1
+            try:
+                self._request = self._walk.send(answer)
+            except StopIteration:
+                return {"chain": self._index, "done": True}
+            if isinstance(self._request, Meet):
+                values = [record.value for record in self._request.records if record.value is not None]
+                return {"chain": self._index, "round": self._request.round, "best": min(values, default=None),
+                        "accepted": sum(record.accepted for record in self._request.records), "done": False}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """Nothing: the mailbox knows the answers so far."""
+        return {}
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing to load."""
+
+
+class TuneAnnealers:
+    """Chains as the trials of one Tune experiment."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def run(self, plan: Plan, chains: int, counter: Counter) -> None:
+        """Walk all chains to their last meeting."""
+        mailbox = ray.remote(num_cpus=0, max_concurrency=4 * chains + 4)(_Mailbox).remote()
+        storage = self._directory / "tune"
+        shutil.rmtree(storage, ignore_errors=True)
+        storage.mkdir(mode=0o700, parents=True)
+        tuner = tune.Tuner(
+            tune.with_resources(tune.with_parameters(ChainTrial, plan=plan, mailbox=mailbox), HEAD),
+            param_space={"chain": tune.grid_search(list(range(chains)))},
+            tune_config=tune.TuneConfig(max_concurrent_trials=None, reuse_actors=False),
+            run_config=tune.RunConfig(name="chains", storage_path=str(storage.resolve()), verbose=0,
+                                      failure_config=tune.FailureConfig(max_failures=3)))
+        trials = threading.Thread(target=self._fit, args=(tuner,), daemon=True, name="tune")
+        self._error: BaseException | None = None
+        trials.start()
+        taking = mailbox.take.remote()
+        while trials.is_alive():
+            taken, _ = ray.wait([taking], timeout=PATIENCE_S / 2)
+            if taken:
+                for index, request in ray.get(taking):
+                    counter.accept(index, request)
+                taking = mailbox.take.remote()
+            for index, answer in counter.pump(timeout_s=PATIENCE_S):
+                mailbox.reply.remote(index, answer)
+        ray.kill(mailbox)
+        shutil.rmtree(storage, ignore_errors=True)
+        if self._error is not None:
+            raise self._error
+
+    def _fit(self, tuner: tune.Tuner) -> None:
+        try:
+            results = tuner.fit()
+            if results.errors:
+                raise results.errors[0]
+        except BaseException as error:
+            self._error = error

@@ -1,0 +1,81 @@
+"""Joining a Ray cluster, or starting one on this machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: one thread per worker, set before numpy is imported there; two solves must not fight over two cores
+THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")}
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
+
+
+@contextmanager
+def connect(cpus: int | None = None) -> Iterator[None]:
+    """Join the cluster that RAY_ADDRESS names, or start one here for as long as the context lasts.
+
+    A local cluster listens on the loopback interface, has no dashboard, and demands a token that
+    exists only in a private temporary file.
+
+    Parameters
+    ----------
+    cpus : CPUs of a local cluster; those this process may use when not given.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, configure_logging=False)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    private = Path(tempfile.mkdtemp(prefix="ssbray-"))
+    try:
+        _require_token(private)
+        available = len(os.sched_getaffinity(0))
+        ray.init(num_cpus=cpus or available, include_dashboard=False, log_to_driver=False, configure_logging=False,
+                 object_store_memory=256 * 2**20, _node_ip_address="127.0.0.1")
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _require_token(private: Path) -> None:
+    """Turn on Ray's token authentication with a token of our own, readable by nobody else."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if os.environ["RAY_AUTH_MODE"] != "token" or os.environ.get("RAY_AUTH_TOKEN"):
+        return
+    path = private / "token"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+
+
+def cluster_gpus() -> float:
+    """GPUs that Ray knows of."""
+    import ray
+
+    return float(ray.cluster_resources().get("GPU", 0.0))
+
+
+def cluster_cpus() -> int:
+    """CPUs that Ray knows of."""
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 1))
