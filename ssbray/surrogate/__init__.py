@@ -1,0 +1,8 @@
+"""Bayesian recurrent graph convolution: feature graph -> effective conductivity, with its uncertainty."""
+
+from ssbray.surrogate.config import TrainingConfig
+from ssbray.surrogate.evaluation import evaluate
+from ssbray.surrogate.model import Surrogate
+from ssbray.surrogate.training import train
+
+__all__ = ["Surrogate", "TrainingConfig", "evaluate", "train"]
