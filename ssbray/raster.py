@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ssbray.domain import FloatArray
 
 REACH = 12  #: faces to either side along the curve (2-D) from which a normal is estimated
+LEAST = 0.05  #: a step in a flat boundary has 0.08; less comes only from spurs, whose normals cancel
 RADIUS = 4.5  #: pixels around a face (3-D) from which a normal is estimated
 
 
@@ -64,7 +65,7 @@ def facets(labels: NDArray[np.integer], grains: NDArray[np.integer] | None = Non
 
 
 def measure(faces: Facets, side: NDArray[np.integer]) -> FloatArray:
-    """True surface that each face stands for, in units of a pixel face (0 to 1].
+    """True surface that each face stands for, in units of a pixel face, from `LEAST` to 1.
 
     Faces are judged with those of the same pair of sides only, so that a straight boundary stays
     exact up to its junctions with others, and (in 2-D) never around a corner that no straight
@@ -89,7 +90,7 @@ def measure(faces: Facets, side: NDArray[np.integer]) -> FloatArray:
     normal = _along_curve(faces, pair, sign) if len(faces.shape) == 2 else _in_ball(faces, pair, sign)
     length = np.linalg.norm(normal, axis=1)
     along = np.abs(normal[np.arange(len(faces)), faces.axis])
-    return np.where(length > 0, along / np.where(length > 0, length, 1.0), 1.0)
+    return np.maximum(np.where(length > 0, along / np.where(length > 0, length, 1.0), 1.0), LEAST)
 
 
 def _along_curve(faces: Facets, pair: NDArray[np.int64], sign: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ class LocalLearner:
     """The surrogate in this process."""
 
     def __init__(self, config: dict[str, Any], device: str = "cpu") -> None:
-        self._config = surrogate.TrainingConfig.parse(config)
+        self._config = surrogate.TrainingConfig.model_validate(config)
         self._device = device
         self._model: surrogate.Surrogate | None = None
 

@@ -212,16 +212,24 @@ def parse(content: dict[str, Any]) -> Spec:
             spec.design({name: end})
     if spec.search:
         spec.space  # noqa: B018
+    if spec.surrogate:
+        from ssbray.surrogate import TrainingConfig  # brings torch, which only a spec with this section has to pay for
+
+        try:
+            TrainingConfig.model_validate(spec.surrogate)
+        except ValidationError as error:
+            raise _readable(error, spec.surrogate, TrainingConfig, "surrogate") from None
     return spec
 
 
-def _readable(error: ValidationError, content: dict[str, Any]) -> InputError:
-    """First complaint of pydantic, as field, value and remedy."""
+def _readable(error: ValidationError, content: dict[str, Any], root: type[BaseModel] | None = None, prefix: str = ""
+              ) -> InputError:
+    """First complaint of pydantic about `content` of the model `root`, as field, value and remedy."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"] if part not in ("range", "choices") or part == first["loc"][-1]]
-    field = ".".join(path) or "SPEC"
+    field = ".".join([prefix, *path] if prefix else path) or "SPEC"
     if first["type"] == "extra_forbidden":
-        model: Any = Spec
+        model: Any = root or Spec
         for part in path[:-1]:
             annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else None
             model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else FloatRange

@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.logger import JsonLoggerCallback
 
 from ssbray.campaign.walk import Meet, Plan, Request, walk
 from ssbray.campaign.workers import Counter
@@ -102,6 +103,7 @@ class TuneAnnealers:
             param_space={"chain": tune.grid_search(list(range(chains)))},
             tune_config=tune.TuneConfig(max_concurrent_trials=None, reuse_actors=False),
             run_config=tune.RunConfig(name="chains", storage_path=str(storage.resolve()), verbose=0,
+                                      callbacks=[JsonLoggerCallback()],  # Tune complains where it finds no result file
                                       failure_config=tune.FailureConfig(max_failures=3)))
         trials = threading.Thread(target=self._fit, args=(tuner,), daemon=True, name="tune")
         self._error: BaseException | None = None

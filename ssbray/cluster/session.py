@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 #: one thread per worker, set before numpy is imported there; two solves must not fight over two cores
@@ -15,7 +18,9 @@ THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MK
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner on standard output whatever the verbosity
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # with it Ray 2.60 keeps a local cluster on the loopback interface
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
 }
@@ -43,28 +48,31 @@ def connect(cpus: int | None = None) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    private = Path(tempfile.mkdtemp(prefix="ssbray-"))
+    _require_token()
     try:
-        _require_token(private)
-        available = len(os.sched_getaffinity(0))
-        ray.init(num_cpus=cpus or available, include_dashboard=False, log_to_driver=False, configure_logging=False,
-                 object_store_memory=256 * 2**20, _node_ip_address="127.0.0.1")
+        ray.init(num_cpus=cpus or len(os.sched_getaffinity(0)), include_dashboard=False, log_to_driver=False,
+                 configure_logging=False, object_store_memory=256 * 2**20, _node_ip_address="127.0.0.1")
         yield
     finally:
         ray.shutdown()
-        shutil.rmtree(private, ignore_errors=True)
 
 
-def _require_token(private: Path) -> None:
-    """Turn on Ray's token authentication with a token of our own, readable by nobody else."""
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if os.environ["RAY_AUTH_MODE"] != "token" or os.environ.get("RAY_AUTH_TOKEN"):
+@cache
+def _require_token() -> None:
+    """Give the local cluster a token of our own, readable by nobody else, that ends with this process.
+
+    Ray turns authentication on by itself when it starts a cluster and RAY_AUTH_MODE is not set; its
+    own token would be a world-readable file in the home directory.
+    """
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
-    path = private / "token"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    private = Path(tempfile.mkdtemp(prefix="ssbray-"))
+    atexit.register(shutil.rmtree, private, ignore_errors=True)
+    descriptor = os.open(private / "token", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as handle:
         handle.write(secrets.token_hex(32))
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(private / "token")
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
 
 
 def cluster_gpus() -> float:

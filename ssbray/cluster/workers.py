@@ -46,13 +46,15 @@ class RayWorkers:
     """Tasks on solver actors. A machine that dies is an outcome; a mistake of ours is raised."""
 
     def __init__(self, *, solvers: int | None = None, cpus_per_solver: float = 1.0, timeout_s: float = 600.0,
-                 evaluate: Callable[[Task], Outcome] = evaluate) -> None:
+                 start_up_s: float = 60.0, evaluate: Callable[[Task], Outcome] = evaluate) -> None:
         self.capacity = solvers or max(1, int(cluster_cpus() / cpus_per_solver))
-        self._timeout_s = timeout_s
-        actor = ray.remote(num_cpus=cpus_per_solver, max_restarts=-1, max_task_retries=0,
-                           runtime_env={"env_vars": THREADS})(Solver)
-        self._actors = [actor.remote(evaluate) for _ in range(self.capacity)]
-        self._idle = deque(self._actors)
+        self._timeout_s, self._start_up_s = timeout_s, start_up_s
+        self._warm: set[ray.actor.ActorHandle] = set()  # actors that have answered once
+        # no restarts by Ray: a call to an actor that is just being restarted fails too
+        self._class = ray.remote(num_cpus=cpus_per_solver, max_restarts=0, max_task_retries=0,
+                                 runtime_env={"env_vars": THREADS})(Solver)
+        self._evaluate = evaluate
+        self._idle = deque(self._class.remote(evaluate) for _ in range(self.capacity))
         self._running: dict[ray.ObjectRef, _Flight] = {}
         self._waiting: deque[Task] = deque()
 
@@ -76,12 +78,13 @@ class RayWorkers:
         except ray.exceptions.RayError as error:  # the machine failed, not the task
             return self._again(flight, f"{type(error).__name__} on attempt {flight.attempt}")
         self._idle.append(flight.actor)
+        self._warm.add(flight.actor)
         self._launch()
         return outcome
 
     def close(self) -> None:
         """End the actors."""
-        for actor in self._actors:
+        for actor in [*self._idle, *(flight.actor for flight in self._running.values())]:
             ray.kill(actor)
 
     def _launch(self) -> None:
@@ -90,21 +93,25 @@ class RayWorkers:
 
     def _start(self, task: Task, actor: ray.actor.ActorHandle, attempt: int) -> None:
         reference = actor.evaluate.remote(task)
-        self._running[reference] = _Flight(task, task.key, actor, attempt, time.monotonic() + self._timeout_s)
+        patience = self._timeout_s + (0.0 if actor in self._warm else self._start_up_s)
+        self._running[reference] = _Flight(task, task.key, actor, attempt, time.monotonic() + patience)
 
     def _overdue(self) -> Outcome | None:
-        """Kill the actor of a task that is out of time; Ray starts it again."""
+        """Give up waiting for a task that is out of time."""
         for reference, flight in list(self._running.items()):
             if time.monotonic() > flight.deadline:
                 del self._running[reference]
-                ray.kill(flight.actor, no_restart=False)
                 return self._again(flight, f"no answer within {self._timeout_s:g} s on attempt {flight.attempt}")
         return None
 
     def _again(self, flight: _Flight, reason: str) -> Outcome | None:
+        """Replace the actor, and try once more or give up."""
+        ray.kill(flight.actor)
+        self._warm.discard(flight.actor)
+        actor = self._class.remote(self._evaluate)
         if flight.attempt < ATTEMPTS:
-            self._start(flight.task, flight.actor, flight.attempt + 1)
+            self._start(flight.task, actor, flight.attempt + 1)
             return None
-        self._idle.append(flight.actor)
+        self._idle.append(actor)
         self._launch()
         return Outcome(key=flight.key, failure=f"given up: {reason}")

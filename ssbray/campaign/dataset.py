@@ -1,0 +1,75 @@
+"""Data sets: designs drawn over a spec's search space, one specimen each, solved and kept in a ledger."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssbray import rng
+from ssbray.campaign.desk import Desk
+from ssbray.campaign.ledger import Ledger
+from ssbray.campaign.spec import Spec
+from ssbray.campaign.task import Outcome, Task
+from ssbray.campaign.workers import Workers
+from ssbray.domain import FeatureGraph
+from ssbray.errors import InputError
+
+
+def tasks(spec: Spec, count: int, seed: int) -> list[Task]:
+    """Independent random designs, each with a specimen of its own. The first of more are the same."""
+    if count < 1:
+        raise InputError("--count", count, "must be at least 1")
+    if seed < 0:
+        raise InputError("--seed", seed, "must be zero or more")
+    space = spec.space
+    return [Task(kind="solve", parameters=spec.design(space.decode(rng.stream(seed, "design", k).random(len(space)))
+                                                      ).model_dump(),
+                 seed=rng.subseed(seed, "data set specimen", k), size_nm=spec.specimen.size_nm,
+                 pixel_size_nm=spec.specimen.pixel_size_nm, temperature_C=spec.conditions.temperature_C,
+                 rtol=spec.truth.rtol, materials=spec.materials, laws=spec.laws) for k in range(count)]
+
+
+def build(spec: Spec, store: Path, wanted: list[Task], workers: Workers,
+          on_outcome: Callable[[Outcome, bool], None] | None = None) -> dict[str, Any]:
+    """Solve what the store does not hold yet."""
+    with Ledger(store) as ledger:
+        ledger.meta("spec", spec.model_dump_json())
+        desk = Desk(ledger, workers, on_outcome)
+        for number, task in enumerate(wanted):
+            desk.accept(number, [task], list)
+        outcomes: dict[int, Outcome] = {}
+        while len(outcomes) < len(wanted):
+            for number, (outcome,) in desk.pump(timeout_s=1.0):
+                outcomes[number] = outcome
+        failures = [outcome.failure for outcome in outcomes.values() if not outcome.ok]
+        return {"specimens": len(wanted), "fe_solves": desk.fresh, "cache_hits": desk.cache_hits,
+                "failed": len(failures), "failures": failures[:5],
+                "non_percolating": sum(each.ok and not each.values["percolates"] for each in outcomes.values()),
+                "stored": ledger.count()}
+
+
+def read(store: Path) -> list[tuple[str, str, FeatureGraph, float]]:
+    """(key, group, graph, conductivity in S/m) of each solved specimen, in the order of keys.
+
+    Specimens of one design are one group: they must not straddle training and test.
+    """
+    with Ledger(store, write=False) as ledger:
+        rows = [(outcome.key, repr(sorted(task.parameters.items())), outcome.graph,
+                 100.0 * outcome.values["sigma_eff_S_per_cm"])
+                for task, outcome in ledger.outcomes() if outcome.ok and outcome.graph is not None]
+    if not rows:
+        raise InputError("--data", str(store), "holds no solved specimen: run `ssbray dataset build` first")
+    return rows
+
+
+def held_out(groups: list[str], share: float, seed: int) -> np.ndarray:
+    """Mark a share of the groups, (n,) True where held out."""
+    if not 0 <= share < 1:
+        raise InputError("--hold-out", share, "must lie between 0 and 1")
+    names = sorted(set(groups))
+    chosen = set(rng.stream(seed, "hold out").permutation(names)[: math.ceil(share * len(names))]) if share else set()
+    return np.array([group in chosen for group in groups])

@@ -1,0 +1,36 @@
+"""One JSON object, or lines for a person."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ssbray.campaign.files import dump_json
+
+
+def json_option(parser: argparse.ArgumentParser) -> None:
+    """Every command can answer a program."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def emit(content: dict[str, Any], as_json: bool, lines: list[tuple[str, Any]] | None = None) -> None:
+    """Print the answer: all of it as JSON, or the chosen lines."""
+    if as_json:
+        print(dump_json(content))
+        return
+    rows = [(name, value) for name, value in (lines if lines is not None else list(content.items()))]
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        print(f"{name:<{width}}  {_show(value)}")
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_show(entry)}" for key, entry in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_show(entry) for entry in value)
+    return str(value)

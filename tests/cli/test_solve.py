@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+KEYS = {"sigma_eff_S_per_cm", "lower_S_per_cm", "upper_S_per_cm", "best_S_per_cm", "tensor_S_per_cm", "asr_ohm_cm2",
+        "percolates", "reason", "dissipation_fraction", "dofs", "iterations", "seconds", "warnings"}
+BILAYER = np.repeat(np.array([0, 3], np.uint8), 10)[:, None] * np.ones((1, 8), np.uint8)
+
+
+def write(path, array):
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".png":
+        Image.fromarray(array).save(path)
+    else:
+        tifffile.imwrite(path, array)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.tif", "a.tiff", "a.png"])
+def test_a_bilayer_with_interface_resistance(cli, tmp_path, name):
+    """100 nm of 1e-3 S/cm, 100 nm of 1e-7 S/cm, 50 ohm cm2 between."""
+    path = write(tmp_path / name, BILAYER)
+    code, out, err = cli("solve", path, "--pixel-size-nm", 10, "--sigma", "0=1e-3", "--sigma", "3=1e-7",
+                         "--interface", "3:0=50", "--json")
+    expected = 1e-5 / 1e-3 + 1e-5 / 1e-7 + 50
+    assert code == 0
+    assert set(out) >= KEYS
+    assert set(out["seconds"]) == {"mesh", "assemble", "setup", "solve", "total"}
+    assert out["asr_ohm_cm2"] == pytest.approx(expected, rel=1e-8)
+    assert out["sigma_eff_S_per_cm"] == pytest.approx(2e-5 / expected, rel=1e-8)
+    assert out["dissipation_fraction"]["interface:0:3"] == pytest.approx(50 / expected, rel=1e-6)
+    assert out["dissipation_fraction"]["phase:3"] == pytest.approx(100 / expected, rel=1e-6)
+    assert out["tensor_S_per_cm"] is None
+    assert err == ""
+
+
+def test_grains_fields_and_picture(cli, tmp_path):
+    labels = write(tmp_path / "l.npy", np.zeros((12, 6), np.uint8))
+    grains = write(tmp_path / "g.npy", np.repeat([1, 2, 3], 4)[:, None] * np.ones((1, 6), int))
+    code, out, _ = cli("solve", labels, "--pixel-size-nm", 10, "--sigma", "0=1e-3", "--grains", grains, "--interface",
+                       "0:0=0.1", "--save-fields", tmp_path / "f.npz", "--plot", tmp_path / "f.png", "--json")
+    assert code == 0
+    assert out["asr_ohm_cm2"] == pytest.approx(1.2e-5 / 1e-3 + 0.2, rel=1e-8)
+    with np.load(tmp_path / "f.npz") as fields:
+        assert fields["potential_V"].shape == (12, 6)
+        drop = fields["potential_V"][0, 0] - fields["potential_V"][-1, 0]
+        assert 0.9 < drop < 1.0
+        assert fields["current_density_A_per_m2"][1].mean() == pytest.approx(1e4 / out["asr_ohm_cm2"], rel=1e-6)
+    assert np.asarray(Image.open(tmp_path / "f.png")).std() > 10
+
+
+def test_what_does_not_percolate_says_why_and_is_zero(cli, tmp_path):
+    path = write(tmp_path / "a.npy", BILAYER)
+    code, out, _ = cli("solve", path, "--pixel-size-nm", 1, "--sigma", "0=1", "--sigma", "3=0", "--json")
+    assert (code, out["sigma_eff_S_per_cm"], out["percolates"], out["asr_ohm_cm2"]) == (0, 0.0, False, None)
+    assert "last plane along y" in out["reason"]
+
+
+@pytest.mark.parametrize(("content", "options", "field"), [
+    (None, [], "LABELS"),
+    (BILAYER.astype(float), [], "LABELS"),
+    (BILAYER[:0], [], "LABELS"),
+    (BILAYER[0], [], "LABELS"),
+    (BILAYER.astype(int) + 300, [], "LABELS"),
+    (BILAYER, ["--pixel-size-nm", "0"], "--pixel-size-nm"),
+    (BILAYER, ["--pixel-size-nm", "nan"], "--pixel-size-nm"),
+    (BILAYER, ["--sigma", "x=1"], "--sigma"),
+    (BILAYER, ["--sigma", "0"], "--sigma"),
+    (BILAYER, ["--sigma", "0=1"], "--sigma"),
+    (BILAYER, ["--sigma", "1=nan"], None),
+    (BILAYER, ["--interface", "0=1"], "--interface"),
+    (BILAYER, ["--interface", "0:7=1"], "--interface"),
+    (BILAYER, ["--interface", "0:3=-1"], "interface"),
+    (BILAYER, ["--interface", "0:0=1"], "interface"),
+    (BILAYER, ["--interface", "0:3=1", "--interface", "3:0=1"], "--interface"),
+    (BILAYER, ["--axis", "z"], "axis"),
+    (BILAYER, ["--axis", "q"], "--axis"),
+    (BILAYER, ["--rtol", "0"], "rtol"),
+    (BILAYER, ["--plot", "a.jpg"], "--plot"),
+    (BILAYER, ["--save-fields", "nowhere/f.npz"], "--save-fields"),
+    (BILAYER, ["--grains", "nowhere.npy"], "--grains"),
+])
+def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, content, options, field):
+    path = tmp_path / "a.npy"
+    if content is not None:
+        np.save(path, content)
+    code, out, err = cli("solve", path, "--pixel-size-nm", 10, "--sigma", "0=1e-3", "--sigma", "3=1e-7", *options)
+    if field is None:  # a conductivity for a label that is not there is told, not refused
+        assert code == 0
+        assert "no such label" in err
+        return
+    assert code == 2
+    assert field in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("a.tif", b"II*\x00garbage"), ("a.png", b"\x89PNG\r\n\x1a\n"), ("a.npy", b"\x93NUMPY\x01\x00"), ("a.npy", b""),
+    ("a.tif", b""), ("a.jpg", b"\xff\xd8"), ("a", b"x"), ("a.png", b"GIF89a"),
+    ("a.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortran_order': False, 'shape': (900000, 900000), }".ljust(127)
+     + b"\n"),
+])
+def test_files_that_are_not_what_they_say(cli, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    code, _, err = cli("solve", tmp_path / name, "--pixel-size-nm", 10, "--sigma", "0=1")
+    assert code == 2
+    assert err.startswith("ssbray: LABELS")
+    assert err.count("\n") == 1
+
+
+def test_a_pickle_is_not_opened(cli, tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[{"a": 1}]], dtype=object), allow_pickle=True)
+    code, _, err = cli("solve", tmp_path / "a.npy", "--pixel-size-nm", 10, "--sigma", "0=1")
+    assert code == 2
+    assert "LABELS" in err
+
+
+def test_a_real_electrode(cli, real_data, tmp_path):
+    """128 cubed of an NMC cathode from X-ray tomography: the pore phase alone, and all three phases."""
+    volume = tifffile.imread(real_data / "nmc_electrode_256.tiff")[:128, :128, :128]
+    path = write(tmp_path / "cathode.tif", volume)
+    pore = cli("solve", path, "--pixel-size-nm", 398, "--axis", "z", "--sigma", "0=1", "--sigma", "85=0", "--sigma",
+               "170=0", "--json")[1]
+    share = (volume == 0).mean()
+    assert pore["percolates"]
+    assert 0.1 * share < pore["sigma_eff_S_per_cm"] < share  # below the parallel bound
+    every = cli("solve", path, "--pixel-size-nm", 398, "--axis", "z", "--sigma", "0=1", "--sigma", "85=1e-3", "--sigma",
+                "170=0.1", "--json")[1]
+    assert every["sigma_eff_S_per_cm"] > pore["sigma_eff_S_per_cm"]
+    assert sum(every["dissipation_fraction"].values()) == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("axis", "conducting"), [("x", [0]), ("y", [])])
+def test_a_real_micrograph_hardly_percolates(cli, real_data, axis, conducting):
+    """In a section of a percolating composite a single phase seldom spans the image, and then it is zero."""
+    for label in (0, 1, 2):
+        _, out, _ = cli("solve", real_data / "cathode_sem_3phase_427.tif", "--pixel-size-nm", 100, "--axis", axis,
+                        *[f"--sigma={k}={int(k == label)}" for k in (0, 1, 2)], "--json")
+        assert out["percolates"] == (label in conducting)
+        assert (out["sigma_eff_S_per_cm"] == 0) == (label not in conducting)

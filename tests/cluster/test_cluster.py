@@ -1,0 +1,147 @@
+"""The Ray forms of workers and annealers give what the one-process forms give, also when processes die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import time
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from ssbray.campaign import SerialAnnealers, SerialWorkers, objective, run
+from ssbray.cluster import RayWorkers, TuneAnnealers
+from ssbray.cluster.session import THREADS
+from tests.campaign import fakes
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+MARK = "SSBRAY_TEST_MARK"
+
+
+def tasks(count):
+    point = {"cosintering_temperature_C": 700.0, "cosintering_time_h": 1.0, "coating": "bare", "coating_thickness_nm": 1.0}
+    return objective.tasks(fakes.spec(), point, count=count)
+
+
+def collect(workers, count, patience_s=60.0):
+    done, end = [], time.monotonic() + patience_s
+    while len(done) < count and time.monotonic() < end:
+        if (outcome := workers.next_done(0.2)) is not None:
+            done.append(outcome)
+    return done
+
+
+@pytest.fixture
+def pool():
+    made = []
+
+    def make(evaluate=fakes.evaluate, **options):
+        made.append(RayWorkers(evaluate=evaluate, **options))
+        return made[-1]
+
+    yield make
+    for workers in made:
+        workers.close()
+
+
+def test_every_task_comes_back_once(pool):
+    workers = pool(solvers=2)
+    wanted = tasks(20)
+    for task in wanted:
+        workers.submit(task)
+    done = collect(workers, 20)
+    assert sorted(outcome.key for outcome in done) == sorted(task.key for task in wanted)
+    assert len({outcome.worker for outcome in done}) == 2
+    assert workers.next_done(0.0) is None
+
+
+def die_once(task):
+    mark = os.path.join(task.materials["mark"], str(task.seed))
+    if not os.path.exists(mark):
+        open(mark, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fakes.evaluate(task)
+
+
+def die(task):
+    if task.seed % 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fakes.evaluate(task)
+
+
+def hang(task):
+    if task.seed % 2:
+        time.sleep(600)
+    return fakes.evaluate(task)
+
+
+def test_a_killed_solver_is_replaced_and_its_task_repeated(pool, tmp_path):
+    workers = pool(die_once, solvers=2)
+    wanted = [replace(task, materials={"mark": str(tmp_path)}) for task in tasks(4)]
+    for task in wanted:
+        workers.submit(task)
+    done = collect(workers, 4)
+    assert len(done) == 4
+    assert all(outcome.ok for outcome in done)
+    assert len(list(tmp_path.iterdir())) == 4  # each did die
+
+
+def test_a_task_that_always_kills_is_given_up_and_the_others_finish(pool):
+    workers = pool(die, solvers=2)
+    wanted = [replace(task, seed=seed) for seed, task in enumerate(tasks(6))]
+    for task in wanted:
+        workers.submit(task)
+    done = {outcome.key: outcome for outcome in collect(workers, 6)}
+    assert [done[task.key].ok for task in wanted] == [True, False] * 3
+    assert "given up" in done[wanted[1].key].failure
+
+
+def test_a_hung_task_meets_its_deadline(pool):
+    workers = pool(hang, solvers=2, timeout_s=1.0, start_up_s=10.0)
+    wanted = [replace(task, seed=seed) for seed, task in enumerate(tasks(3))]
+    for task in wanted:
+        workers.submit(task)
+    done = {outcome.key: outcome for outcome in collect(workers, 3)}
+    assert [done[task.key].ok for task in wanted] == [True, False, True]
+    assert "within 1 s" in done[wanted[1].key].failure
+
+
+def broken(task):
+    raise ZeroDivisionError("a mistake of ours")
+
+
+def test_a_mistake_in_our_code_is_seen(pool):
+    workers = pool(broken, solvers=1)
+    workers.submit(tasks(1)[0])
+    with pytest.raises(Exception, match="a mistake of ours"):
+        collect(workers, 1)
+
+
+def test_solvers_are_pinned_to_one_thread(pool):
+    import ray
+
+    workers = pool(solvers=1)
+    assert ray.get(workers._idle[0].threads.remote()) == THREADS
+
+
+@pytest.mark.parametrize("solvers", [1, 2])
+def test_the_trajectory_is_that_of_one_process(pool, tmp_path, solvers):
+    def campaign(name, workers, annealers):
+        return run(fakes.spec(), tmp_path / name, workers=workers, learner=fakes.QuadraticLearner(),
+                   annealers=annealers, listener=fakes.Silence())
+
+    alone = campaign("alone", SerialWorkers(fakes.evaluate), SerialAnnealers())
+    ray_ = campaign("ray", pool(solvers=solvers), TuneAnnealers(tmp_path / "ray"))
+    assert ray_["trajectory_sha256"] == alone["trajectory_sha256"]
+    assert ray_["best"] == alone["best"]
+    assert not (tmp_path / "ray" / "tune").exists()
+
+
+def test_the_token_is_private_and_nothing_listens_to_the_world():
+    path = os.environ["RAY_AUTH_TOKEN_PATH"]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    me = psutil.Process()
+    processes = [me, *me.children(recursive=True)]
+    assert any("raylet" in process.name() for process in processes)
