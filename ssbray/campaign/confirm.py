@@ -21,7 +21,7 @@ from ssbray.campaign.task import Outcome
 class Confirmed:
     """A design solved on specimens that no step of the search has seen."""
 
-    role: str  #: "finalist 1", "reference", "best without its coating"
+    role: str  #: "best", "reference", "best without its coating", "finalist"
     parameters: dict[str, Any]
     outcomes: tuple[Outcome, ...]
 

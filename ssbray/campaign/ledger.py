@@ -51,8 +51,8 @@ class Ledger:
                 "CREATE TABLE IF NOT EXISTS outcomes (key TEXT PRIMARY KEY, task TEXT NOT NULL, failure TEXT,"
                 " result TEXT NOT NULL, graph_sha256 TEXT, seconds REAL NOT NULL, worker TEXT NOT NULL,"
                 " at REAL NOT NULL);"
-                "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, content TEXT NOT NULL,"
-                " at REAL NOT NULL);")
+                "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,"
+                " content TEXT NOT NULL, at REAL NOT NULL, UNIQUE (kind, name));")
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA),))
         try:
             schema = self.meta("schema")
@@ -107,10 +107,10 @@ class Ledger:
         """Number of outcomes that hold a result."""
         return int(self._db.execute("SELECT COUNT(*) FROM outcomes WHERE failure IS NULL").fetchone()[0])
 
-    def record(self, kind: str, content: dict[str, Any]) -> None:
-        """Append an event."""
-        self._db.execute("INSERT INTO events (kind, content, at) VALUES (?, ?, ?)",
-                         (kind, json.dumps(content, sort_keys=True), time.time()))
+    def record(self, kind: str, name: str, content: dict[str, Any]) -> None:
+        """Keep an event under its kind and name; a campaign that goes on tells its old events again, unheard."""
+        self._db.execute("INSERT OR IGNORE INTO events (kind, name, content, at) VALUES (?, ?, ?, ?)",
+                         (kind, name, json.dumps(content, sort_keys=True), time.time()))
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Events of a kind, oldest first."""

@@ -37,7 +37,7 @@ def plan_of(spec: Spec) -> Plan:
 
 def solves_planned(spec: Spec) -> int:
     """Finite-element solves of a campaign in which no design comes twice."""
-    return spec.evaluations * spec.specimen.replicates + (spec.confirm.designs + 2) * spec.confirm.specimens
+    return spec.evaluations * spec.specimen.replicates + (spec.confirm.designs + 3) * spec.confirm.specimens
 
 
 def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, annealers: Annealers, listener: Listener
@@ -79,7 +79,7 @@ def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, anne
         learner.save(str(directory / "model"))
         seconds = _seconds(time.perf_counter() - started, desk, counter.training_s, workers.capacity, clock)
         summary = _summary(spec, desk, counter, designs, _check_surrogate(learner, designs), seconds)
-        ledger.record("summary", summary)
+        ledger.record("summary", summary["trajectory_sha256"], summary)
     return summary
 
 
@@ -110,23 +110,26 @@ def _evaluate(spec: Spec, desk: Desk, points: Sequence[dict[str, Any]]) -> list[
 
 
 def _confirm(spec: Spec, desk: Desk, evaluated: Sequence[tuple[Any, Evaluation]]) -> list[Confirmed]:
-    """Finalists best first, then the reference, then the winner without its coating."""
+    """Best design, reference, best without its coating; then the other finalists, best first.
+
+    The winner is chosen on one set of fresh specimens and measured on another.
+    """
     chosen = confirm.finalists(spec, evaluated)
-    designs = [(f"finalist {k + 1}", parameters) for k, parameters in enumerate(chosen)]
-    designs.append(("reference", spec.reference_design.model_dump()))
-    outcomes = _gather(desk, [_fresh(spec, parameters) for _, parameters in designs])
-    confirmed = [Confirmed(role=role, parameters=parameters, outcomes=tuple(solved))
-                 for (role, parameters), solved in zip(designs, outcomes, strict=True)]
-    ranked = sorted(confirmed[:-1], key=lambda design: -float(design.ln_sigma.mean()))
-    bare = spec.design({**ranked[0].parameters, "coating": "bare"}).model_dump()
-    uncoated = _gather(desk, [_fresh(spec, bare)])[0]
-    twin = Confirmed(role="best without its coating", parameters=bare, outcomes=tuple(uncoated))
-    return [*ranked, confirmed[-1], twin]
+    runoff = [Confirmed(role="finalist", parameters=parameters, outcomes=tuple(outcomes)) for parameters, outcomes in
+              zip(chosen, _gather(desk, [_fresh(spec, each, "runoff specimen") for each in chosen]), strict=True)]
+    runoff.sort(key=lambda design: -float(design.ln_sigma.mean()))
+    best = runoff[0].parameters
+    final = {"best": best, "reference": spec.reference_design.model_dump(),
+             "best without its coating": spec.design({**best, "coating": "bare"}).model_dump()}
+    outcomes = _gather(desk, [_fresh(spec, parameters, "fresh specimen") for parameters in final.values()])
+    measured = [Confirmed(role=role, parameters=parameters, outcomes=tuple(solved))
+                for (role, parameters), solved in zip(final.items(), outcomes, strict=True)]
+    return [*measured, *runoff[1:]]
 
 
-def _fresh(spec: Spec, parameters: dict[str, Any]) -> list[Task]:
+def _fresh(spec: Spec, parameters: dict[str, Any], purpose: str) -> list[Task]:
     """A design on specimens that the search does not use."""
-    return objective.tasks(spec, parameters, purpose="fresh specimen", count=spec.confirm.specimens)
+    return objective.tasks(spec, parameters, purpose=purpose, count=spec.confirm.specimens)
 
 
 def _check_surrogate(learner: Learner, designs: Sequence[Confirmed]) -> dict[str, Any]:
@@ -149,7 +152,7 @@ def _seconds(total: float, desk: Desk, training: float, capacity: int, clock: _C
 
 def _summary(spec: Spec, desk: Desk, counter: Counter, designs: Sequence[Confirmed], check: dict[str, Any],
              seconds: dict[str, float]) -> dict[str, Any]:
-    best, reference, uncoated = designs[0], designs[-2], designs[-1]
+    best, reference, uncoated = designs[:3]
     percent, interval = confirm.gain(best, reference)
     alone, alone_interval = confirm.gain(best, uncoated)
     return {
@@ -162,7 +165,7 @@ def _summary(spec: Spec, desk: Desk, counter: Counter, designs: Sequence[Confirm
         "screened": counter.screened,
         "best": confirm.describe(spec, best),
         "reference": confirm.describe(spec, reference),
-        "finalists": [confirm.describe(spec, design) for design in designs[1:-2]],
+        "finalists": [confirm.describe(spec, design) for design in designs[3:]],
         "best_without_coating": confirm.describe(spec, uncoated),
         "improvement_percent": percent,
         "improvement_interval90_percent": interval,

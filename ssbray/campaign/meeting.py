@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from scipy.stats import spearmanr
 
 from ssbray import annealing, rng
@@ -74,7 +73,7 @@ class Counter:
         number = arrived[0].round
         records = [record for meet in arrived for record in meet.records]
         for record in records:
-            self.ledger.record("step", asdict(record))
+            self.ledger.record("step", f"{record.chain}-{record.step}", asdict(record))
             self.evaluated.append((record.parameters, Evaluation(
                 value=record.value, spread=record.spread, failure=record.failure, keys=record.keys)))
         self.records += records
@@ -101,7 +100,7 @@ class Counter:
             rng.subseed(self.spec.seed, "surrogate", number))
         self.training_s += time.perf_counter() - started
         self.cards.append(card)
-        self.ledger.record("model", {"round": number, "card": card})
+        self.ledger.record("model", str(number), {"round": number, "card": card})
         self.listener.trained(number, card)
 
     def _places(self) -> list[Chain]:
@@ -112,10 +111,7 @@ class Counter:
                 for point, result in [ranked[index % len(ranked)]]]
 
     def _scale(self) -> float:
-        initial = self.evaluated[: self.spec.annealing.initial]
-        values = [result.value for _, result in initial if result.value is not None]
-        spread = float(np.std(values)) if len(values) > 1 else 0.0
-        return spread if spread > 0 else 1.0
+        return annealing.scale([result.value for _, result in self.evaluated[: self.spec.annealing.initial]])
 
     def _trusted(self) -> bool:
         """Whether the predictions of the last steps ranked the designs as the solves did."""
@@ -126,5 +122,6 @@ class Counter:
         rank = float(spearmanr(*zip(*seen, strict=True)).statistic)
         trusted = bool(rank >= TRUSTED_RANK)  # NaN, all equal, is no ground for trust either
         if not trusted:
-            self.ledger.record("screening suspended", {"rank_correlation": rank if math.isfinite(rank) else None})
+            self.ledger.record("screening suspended", str(len(self.records)), {
+                "steps": len(self.records), "rank_correlation": rank if math.isfinite(rank) else None})
         return trusted

@@ -82,7 +82,7 @@ class Directions:
     """Where to go on from, and how, until the next meeting."""
 
     chain: Chain
-    scale: float  #: spread of the initial costs
+    scale: float  #: unit of temperature, `annealing.scale`
     screening: bool
 
 

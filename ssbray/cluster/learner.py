@@ -13,11 +13,8 @@ from ssbray.domain import FeatureGraph, FloatArray
 
 class _Learner:
     def __init__(self, config: dict[str, Any], device: str) -> None:
-        import torch
-
         from ssbray.campaign.learner import LocalLearner
 
-        torch.set_num_threads(1)  # the same sums in the same order, however many cores there are
         self._local = LocalLearner(config, device)
 
     def train(self, *arguments: Any) -> dict[str, Any]:
@@ -26,9 +23,8 @@ class _Learner:
     def predict(self, graphs: Sequence[FeatureGraph]) -> tuple[FloatArray, FloatArray]:
         return self._local.predict(graphs)
 
-    def save(self, directory: str) -> bytes | None:
+    def save(self, directory: str) -> None:
         self._local.save(directory)
-        return None
 
 
 class RayLearner:

@@ -26,6 +26,12 @@ QUIET = {
 }
 
 
+def prepare() -> None:
+    """Set Ray's environment, where the user has not. Only what happens before Ray is imported counts."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
 @contextmanager
 def connect(cpus: int | None = None) -> Iterator[None]:
     """Join the cluster that RAY_ADDRESS names, or start one here for as long as the context lasts.
@@ -37,8 +43,7 @@ def connect(cpus: int | None = None) -> Iterator[None]:
     ----------
     cpus : CPUs of a local cluster; those this process may use when not given.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    prepare()
     import ray
 
     if os.environ.get("RAY_ADDRESS"):

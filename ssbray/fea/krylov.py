@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -47,6 +48,8 @@ class Solved:
 @cache
 def _petsc() -> Any:
     """PETSc, initialised once per process, silent and without its signal handlers."""
+    # a single process under Open MPI would start a daemon that listens on every interface
+    os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
     import petsc4py
 
     petsc4py.init(["ssbray", "-no_signal_handler"])

@@ -43,8 +43,11 @@ def _components(conducts: NDArray[np.bool_], blocked: Facets | None) -> tuple[ND
         edges.append(np.stack([low[open_], high[open_]]))
     first, second = np.concatenate(edges, axis=1)
     graph = sparse.coo_matrix((np.ones(len(first), np.int8), (first, second)), shape=(conducts.size,) * 2)
-    count, number = csgraph.connected_components(graph, directed=False)
-    return np.where(conducts, number.reshape(conducts.shape) + 1, 0).astype(np.int32), count
+    _, number = csgraph.connected_components(graph, directed=False)
+    group = np.zeros(conducts.shape, dtype=np.int32)
+    names, group[conducts] = np.unique(number.reshape(conducts.shape)[conducts], return_inverse=True)
+    group[conducts] += 1
+    return group, len(names)
 
 
 def explain(conducts: NDArray[np.bool_], blocked: Facets | None, axis: int, name: str) -> str:

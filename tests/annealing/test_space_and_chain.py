@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssbray import rng
-from ssbray.annealing import Categorical, Float, Int, Schedule, Space, decide, exchange, propose, start
+from ssbray.annealing import Categorical, Float, Int, Schedule, Space, decide, exchange, propose, scale, start
 from ssbray.annealing.moves import move
 from ssbray.errors import InputError
 
@@ -87,3 +87,9 @@ def test_exchange_moves_the_worst_chain_only():
     assert [chain.value for chain in after] == [1.0, 0.5, 2.0]
     assert after[1].point == better
     assert exchange(chains[:1], (better, 0.5, 0.0), schedule) == chains[:1]
+
+
+def test_the_unit_of_temperature_ignores_the_bad_half_and_the_failed():
+    assert scale([1.0, 3.0, 100.0, 1e6, None, math.inf]) == 1.0
+    assert scale([1.0, 1.0, 1.0]) == 1.0
+    assert scale([]) == 1.0

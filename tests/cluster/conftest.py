@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssbray.cluster import connect
+from ssbray.cluster.session import connect
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from ssbray.campaign import SerialAnnealers, SerialWorkers, objective, run
-from ssbray.cluster import RayWorkers, TuneAnnealers
+from ssbray.cluster.annealers import TuneAnnealers
 from ssbray.cluster.session import THREADS
+from ssbray.cluster.workers import RayWorkers
 from tests.campaign import fakes
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -21,7 +22,8 @@ MARK = "SSBRAY_TEST_MARK"
 
 
 def tasks(count):
-    point = {"cosintering_temperature_C": 700.0, "cosintering_time_h": 1.0, "coating": "bare", "coating_thickness_nm": 1.0}
+    point = {"cosintering_temperature_C": 700.0, "cosintering_time_h": 1.0, "coating": "bare",
+             "coating_thickness_nm": 1.0}
     return objective.tasks(fakes.spec(), point, count=count)
 
 
@@ -145,3 +147,13 @@ def test_the_token_is_private_and_nothing_listens_to_the_world():
     me = psutil.Process()
     processes = [me, *me.children(recursive=True)]
     assert any("raylet" in process.name() for process in processes)
+    places = {(process.name(), *connection.laddr) for process in processes for connection in listening(process)}
+    assert places
+    assert {place for place in places if not place[1].startswith(("127.", "::1"))} == set()
+
+
+def listening(process):
+    try:
+        return [each for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    except psutil.NoSuchProcess:
+        return []

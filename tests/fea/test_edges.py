@@ -52,6 +52,15 @@ def test_an_infinite_resistance_blocks():
     assert "spans 3 of 6" in solution.reason
 
 
+def test_the_reason_counts_conducting_clusters_only():
+    """Blocked faces and pores together: two clusters of LLZO, whatever the pores are."""
+    labels = np.zeros((6, 4))
+    labels[2, 1:3] = 1
+    grains = np.repeat([[1], [2]], 3, axis=0) * np.ones((1, 4))
+    solution = solve(phase_map(labels, grains=grains), {0: 1.0, 1: 0.0}, {(0, 0): math.inf})
+    assert solution.reason == "no face-connected path along y: the longest of 2 conducting clusters spans 3 of 6 pixels"
+
+
 def test_a_zero_resistance_is_no_interface():
     labels = np.repeat([0, 1], 4)[:, None] * np.ones((1, 5))
     with_zero = solve(phase_map(labels), {0: 1.0, 1: 2.0}, {(0, 1): 0.0})
