@@ -24,29 +24,42 @@ def draw(spec: Spec, summary: Mapping[str, Any], evaluated: Sequence[Evaluated])
     axis, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     values = np.array([np.nan if design.objective is None else design.objective for design in evaluated])
     numbers = np.arange(1, len(evaluated) + 1)
-    handles = _designs(axis, evaluated, numbers, values, spec)
-    better = np.fmin if spec.objective.minimise else np.fmax
-    axis.step(numbers, better.accumulate(values), where="post", color=style.INK, zorder=2)
-    handles.append(Line2D([], [], color=style.INK, label="best so far"))
     reference = summary["reference"]["objective"]
+    edge, outside = _window(values, reference, spec.objective.minimise is not None)
+    inside = np.where(outside, edge, values)
+    handles = _designs(axis, evaluated, numbers, inside, spec)
+    better = np.fmin if spec.objective.minimise else np.fmax
+    axis.step(numbers, better.accumulate(inside), where="post", color=style.INK, zorder=2)
+    handles.append(Line2D([], [], color=style.INK, label="best so far"))
     if reference is not None:
         axis.axhline(reference, color=style.GREY, linestyle="--", zorder=1)
         handles.append(Line2D([], [], color=style.GREY, linestyle="--",
                               label=f"reference, {words.number(reference)}"))
     axis.set_yscale("log")
-    shown = np.append(values[np.isfinite(values)], [] if reference is None else [reference])
+    shown = np.append(inside[np.isfinite(inside)], [] if reference is None else [reference])
     style.plain_log(axis.yaxis, float(shown.max() / shown.min()) if len(shown) else 1.0)
     axis.set_ylabel(words.objective(spec))
     axis.set_title(f"{'lower' if spec.objective.minimise else 'higher'} is better"
-                   + ("" if reference is not None else "; the reference does not conduct"))
+                   + ("" if reference is not None else "; the reference does not conduct")
+                   + (f"; {int(outside.sum())} worse designs are drawn at the edge" if outside.any() else ""))
     figure.legend(handles=handles, loc="outside right upper")
     _temperature(below, evaluated, numbers)
-    edge = spec.annealing.initial + 0.5
+    begin = spec.annealing.initial + 0.5
     for panel in (axis, below):
-        panel.axvline(edge, color=style.GREY, linewidth=0.8, linestyle=":")
-    below.annotate("annealing →", (edge, 0.5), xycoords=("data", "axes fraction"), xytext=(-4, 0),
+        panel.axvline(begin, color=style.GREY, linewidth=0.8, linestyle=":")
+    below.annotate("annealing →", (begin, 0.5), xycoords=("data", "axes fraction"), xytext=(-4, 0),
                    textcoords="offset points", fontsize=8, color=style.GREY, ha="right", va="center")
     return figure
+
+
+def _window(values: np.ndarray, reference: float | None, minimise: bool) -> tuple[float, np.ndarray]:
+    """Where the view ends towards the worse, so that the good designs can be told apart; and what lies beyond."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return np.nan, np.zeros(len(values), dtype=bool)
+    marks = [np.median(finite), *([] if reference is None else [reference])]
+    edge = 2.0 * max(marks) if minimise else 0.5 * min(marks)
+    return edge, np.isfinite(values) & ((values > edge) if minimise else (values < edge))
 
 
 def _designs(axis: Any, evaluated: Sequence[Evaluated], numbers: np.ndarray, values: np.ndarray, spec: Spec
