@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup campaign smoke test slow chaos bench serve clean
+.PHONY: help setup campaign smoke test slow bench serve clean
 
 PYTHON_BIN := .venv/bin/python
 CAMPAIGN_DIR ?= campaigns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,11 @@ def execute(spec: Spec, home: Path, solvers: int | None = None) -> dict[str, Any
         from ssbray.cluster.workers import RayWorkers
 
         listener = Listeners(progress, tracker)
-        summary = campaign.run(
-            spec, directory, listener=listener, annealers=TuneAnnealers(directory),
-            workers=RayWorkers(solvers=solvers or spec.cluster.solvers, cpus_per_solver=spec.cluster.cpus_per_solver,
-                               timeout_s=spec.cluster.solve_timeout_s),
-            learner=RayLearner(spec.surrogate, spec.cluster.learner_gpus))
+        pool = RayWorkers(solvers=solvers or spec.cluster.solvers, cpus_per_solver=spec.cluster.cpus_per_solver,
+                          timeout_s=spec.cluster.solve_timeout_s)
+        with closing(pool) as workers:
+            summary = campaign.run(spec, directory, listener=listener, annealers=TuneAnnealers(directory),
+                                   workers=workers, learner=RayLearner(spec.surrogate, spec.cluster.learner_gpus))
         listener.phase("report")
         summary |= {"mlflow_run_id": tracker.run_id, "tracking_error": tracker.error}
         report.write(directory, spec, summary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     with connect(args.workers):
         from ssbray.cluster.workers import RayWorkers
 
-        workers = RayWorkers(solvers=args.workers or spec.cluster.solvers, cpus_per_solver=spec.cluster.cpus_per_solver,
-                             timeout_s=spec.cluster.solve_timeout_s)
-        with SolveProgress("solving", len(wanted)) as progress:
+        pool = RayWorkers(solvers=args.workers or spec.cluster.solvers, cpus_per_solver=spec.cluster.cpus_per_solver,
+                          timeout_s=spec.cluster.solve_timeout_s)
+        with closing(pool) as workers, SolveProgress("solving", len(wanted)) as progress:
             result = dataset.build(spec, Path(args.out), wanted, workers, progress.solved)
     emit({**result, "out": args.out}, args.json)
     return 0

@@ -36,6 +36,8 @@ def prepare() -> None:
 def connect(cpus: int | None = None) -> Iterator[None]:
     """Join the cluster that RAY_ADDRESS names, or start one here for as long as the context lasts.
 
+    Within another `connect` it joins that.
+
     A local cluster listens on the loopback interface, has no dashboard, and demands a token that
     exists only in a private temporary file.
 
@@ -46,6 +48,9 @@ def connect(cpus: int | None = None) -> Iterator[None]:
     prepare()
     import ray
 
+    if ray.is_initialized():
+        yield
+        return
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, configure_logging=False)
         try:

@@ -48,8 +48,9 @@ class Solved:
 @cache
 def _petsc() -> Any:
     """PETSc, initialised once per process, silent and without its signal handlers."""
-    # a single process under Open MPI would start a daemon that listens on every interface
+    # one process needs no network, yet Open MPI would listen on every interface, by itself and through a daemon
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
+    os.environ.setdefault("OMPI_MCA_btl", "self")
     import petsc4py
 
     petsc4py.init(["ssbray", "-no_signal_handler"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -73,6 +75,16 @@ def test_unknown_grain_is_no_boundary():
     grains[:3] = 1
     solution = solve(phase_map(np.zeros((6, 4)), grains=grains), {0: 1.0}, {(0, 0): 1e-9})
     assert solution.sigma_eff == pytest.approx(1.0, rel=1e-9)
+
+
+def test_solving_opens_no_port():
+    """Open MPI, under a Debian PETSc, would listen on every interface."""
+    code = ("import numpy as np, os, psutil\nfrom ssbray.domain import PhaseMap\nfrom ssbray.fea import solve\n"
+            "solve(PhaseMap(labels=np.zeros((4, 4), np.uint8), phases=('a',), pixel_size_nm=1.0), {0: 1.0})\n"
+            "me = psutil.Process()\n"
+            "print(sum(len(p.net_connections('inet')) for p in [me, *me.children(recursive=True)]))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (1, 1, 1)])
