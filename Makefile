@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup campaign smoke test slow bench serve clean
+.PHONY: help setup campaign smoke test slow chaos bench serve clean
 
 PYTHON_BIN := .venv/bin/python
 CAMPAIGN_DIR ?= campaigns
@@ -25,6 +25,9 @@ test: setup  ## lint, types, imports and the default tests (under 10 minutes on 
 
 slow: setup  ## the tests that take long or much memory
 	@$(THREADS) $(PYTHON_BIN) -m pytest -m slow
+
+chaos: setup  ## kill campaigns for real and see that they go on to the same end
+	@$(THREADS) $(PYTHON_BIN) -m pytest -m chaos
 
 bench: setup  ## timings and accuracy, beside what else there is
 	@$(THREADS) $(PYTHON_BIN) benchmarks/fea.py
