@@ -17,7 +17,7 @@ from ssbray.domain import FloatArray
 
 REACH = 12  #: faces to either side along the curve (2-D) from which a normal is estimated
 LEAST = 0.05  #: a step in a flat boundary has 0.08; less comes only from spurs, whose normals cancel
-RADIUS = 4.5  #: pixels around a face (3-D) from which a normal is estimated
+SPREADS = 20  #: steps of diffusion over the surface (3-D) that estimate a normal
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,8 +68,8 @@ def measure(faces: Facets, side: NDArray[np.integer]) -> FloatArray:
     """True surface that each face stands for, in units of a pixel face, from `LEAST` to 1.
 
     Faces are judged with those of the same pair of sides only, so that a straight boundary stays
-    exact up to its junctions with others, and (in 2-D) never around a corner that no straight
-    line can have: there both runs are longer than one pixel.
+    exact up to its junctions with others, and never around a corner that no straight line, or an
+    edge that no plane, can have: there both runs are longer than one pixel.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def measure(faces: Facets, side: NDArray[np.integer]) -> FloatArray:
     sign = np.where(a < b, 1.0, -1.0)
     _, pair = np.unique(np.stack([np.minimum(a, b), np.maximum(a, b)]), axis=1, return_inverse=True)
     pair = pair.reshape(-1)
-    normal = _along_curve(faces, pair, sign) if len(faces.shape) == 2 else _in_ball(faces, pair, sign)
+    normal = _along_curve(faces, pair, sign) if len(faces.shape) == 2 else _over_surface(faces, pair, sign)
     length = np.linalg.norm(normal, axis=1)
     along = np.abs(normal[np.arange(len(faces)), faces.axis])
     return np.maximum(np.where(length > 0, along / np.where(length > 0, length, 1.0), 1.0), LEAST)
@@ -126,16 +126,8 @@ def _successors(faces: Facets, pair: NDArray[np.int64]) -> NDArray[np.int64]:
     start = np.where(vertical, row * width + column + 1, (row + 1) * width + column)
     stop = np.where(vertical, start + width, start + 1)
     vertex = np.stack([start, stop], axis=1).reshape(-1)  # half-face 2 f + end
-    order = np.lexsort((vertex, np.repeat(pair, 2)))
-    key = np.stack([np.repeat(pair, 2)[order], vertex[order]])
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (key[:, 1:] != key[:, :-1]).any(axis=0)
-    begin = np.flatnonzero(new)
-    count = np.diff(np.append(begin, len(order)))
-    couple = begin[count == 2]  # exactly two faces of the pair meet: the curve goes on
-    left, right = order[couple], order[couple + 1]
-    succ = np.full(2 * len(faces), -1, dtype=np.int64)
-    succ[left], succ[right] = right ^ 1, left ^ 1
+    succ, left, right = _couples(vertex, np.repeat(pair, 2))
+    succ[left], succ[right] = right ^ 1, left ^ 1  # on to the far end of the next face
     # a hard corner: after the turn, and before it, the curve runs straight for more than one face
     turn = faces.axis[left // 2] != faces.axis[right // 2]
 
@@ -148,22 +140,62 @@ def _successors(faces: Facets, pair: NDArray[np.int64]) -> NDArray[np.int64]:
     return succ
 
 
-def _in_ball(faces: Facets, pair: NDArray[np.int64], sign: FloatArray) -> FloatArray:
-    """Sum the signed normals of the faces of the same pair within `RADIUS` pixels (3-D)."""
-    from scipy.spatial import cKDTree
+def _over_surface(faces: Facets, pair: NDArray[np.int64], sign: FloatArray) -> FloatArray:
+    """Average the signed normals over each boundary surface by `SPREADS` steps of diffusion from face to face.
 
-    centre = np.stack(np.unravel_index(faces.first, faces.shape), axis=1).astype(float)
-    centre[np.arange(len(faces)), faces.axis] += 0.5
-    apart = 4.0 * RADIUS * pair[:, None].astype(float)  # a fourth coordinate keeps the pairs out of each other's sight
-    points = np.hstack([centre, apart])
-    tree = cKDTree(points)
-    own = np.zeros((len(faces), 3))
-    own[np.arange(len(faces)), faces.axis] = sign
-    normal = np.zeros_like(own)
-    block = 20_000
-    for begin in range(0, len(faces), block):
-        part = slice(begin, min(begin + block, len(faces)))
-        near = cKDTree(points[part]).sparse_distance_matrix(tree, RADIUS, output_type="coo_matrix").tocsr()
-        near.data = 0.5 * (1 + np.cos(np.pi * near.data / RADIUS))
-        normal[part] = near @ own
+    Faces are neighbours where exactly two of the same pair share an edge that is not hard: there
+    both surfaces run straight on for more than one face.
+    """
+    from scipy import sparse
+
+    n = len(faces)
+    succ = _edge_neighbours(faces, pair)
+    half = np.flatnonzero(succ >= 0)
+    links = sparse.coo_matrix((np.full(len(half), 0.2), (half // 4, succ[half] // 4)), shape=(n, n)).tocsr()
+    stay = 1.0 - np.asarray(links.sum(axis=1))
+    normal = np.zeros((n, 3))
+    normal[np.arange(n), faces.axis] = sign
+    for _ in range(SPREADS):  # symmetric weights: every face of a surface counts the same in the long run
+        normal = stay * normal + links @ normal
     return normal
+
+
+def _edge_neighbours(faces: Facets, pair: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Link half-edges (4 face + side): to the neighbour's half-edge, or -1 at junctions, borders and hard edges.
+
+    Sides 0 and 1 of a face lie opposite each other, and so do 2 and 3.
+    """
+    shape = np.array(faces.shape) + 1
+    strides = np.array([shape[1] * shape[2], shape[2], 1])
+    corner = np.stack(np.unravel_index(faces.first, faces.shape), axis=1)
+    corner[np.arange(len(faces)), faces.axis] += 1  # lowest vertex of the face
+    origin = corner @ strides
+    u = np.where(faces.axis == 0, 1, 0)
+    v = np.where(faces.axis == 2, 1, 2)
+    edge = np.stack([origin * 3 + v, (origin + strides[u]) * 3 + v,
+                     origin * 3 + u, (origin + strides[v]) * 3 + u], axis=1)
+    succ, left, right = _couples(edge.reshape(-1), np.repeat(pair, 4))
+    turn = faces.axis[left // 4] != faces.axis[right // 4]
+
+    def runs_on(half: NDArray[np.int64]) -> NDArray[np.bool_]:
+        back = succ[half ^ 1]
+        return (back >= 0) & (faces.axis[np.maximum(back, 0) // 4] == faces.axis[half // 4])
+
+    hard = turn & runs_on(left) & runs_on(right)
+    succ[left[hard]], succ[right[hard]] = -1, -1
+    return succ
+
+
+def _couples(place: NDArray[np.int64], pair: NDArray[np.int64]
+             ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Match the half-faces that meet, two and no more of a pair, in one place: partner or -1, and both lists."""
+    order = np.lexsort((place, pair))
+    key = np.stack([pair[order], place[order]])
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (key[:, 1:] != key[:, :-1]).any(axis=0)
+    begin = np.flatnonzero(new)
+    couple = begin[np.diff(np.append(begin, len(order))) == 2]
+    left, right = order[couple], order[couple + 1]
+    partner = np.full(len(order), -1, dtype=np.int64)
+    partner[left], partner[right] = right, left
+    return partner, left, right

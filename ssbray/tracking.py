@@ -48,12 +48,7 @@ class MLflowTracker:
 
     def trained(self, round_: int, card: dict[str, Any]) -> None:
         """Keep the numbers of the model card, by round."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        numbers = [Metric(f"surrogate.{name}", float(value), now, round_) for name, value in card.items()
-                   if isinstance(value, int | float) and not isinstance(value, bool)]
-        self._try(lambda: self._client.log_batch(self.run_id, metrics=numbers))
+        self._try(lambda: self._log_card(round_, card))
 
     def met(self, round_: int, records: Sequence[StepRecord]) -> None:
         """Log the steps of each chain to its run."""
@@ -100,6 +95,14 @@ class MLflowTracker:
             return str(runs[0].info.run_id)
         parentage = {"mlflow.parentRunId": parent} if parent else {}
         return str(self._client.create_run(experiment, run_name=name, tags={**tags, **parentage}).info.run_id)
+
+    def _log_card(self, round_: int, card: dict[str, Any]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(self.run_id, metrics=[
+            Metric(f"surrogate.{name}", float(value), now, round_) for name, value in card.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)])
 
     def _log_steps(self, chain: int, records: Sequence[StepRecord]) -> None:
         from mlflow.entities import Metric

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 ZERO_CELSIUS_K = 273.15
 BOLTZMANN_EV_PER_K = 8.617333262e-5  # CODATA 2018, exact by the SI of 2019
-FARADAY_C_PER_MOL = 96485.33212
 GAS_CONSTANT_J_PER_MOL_K = 8.314462618
 
 

@@ -84,6 +84,22 @@ def test_spurs_never_lose_all_their_surface():
     assert raster.measure(raster.facets(labels), labels).min() >= raster.LEAST
 
 
+@pytest.mark.parametrize("edge", [2, 4, 8, 12])
+def test_cubes_and_terraces_are_exact_up_to_their_edges(edge):
+    block = np.zeros((20, 20, 20), dtype=int)
+    block[4 : 4 + edge, 4 : 4 + edge, 4 : 4 + edge] = 1
+    assert raster.measure(raster.facets(block), block).sum() == 6 * edge**2
+
+
+def test_an_extruded_outline_keeps_its_length():
+    flat = np.zeros((24, 26), dtype=int)
+    flat[6:16, 7:19] = 1
+    flat[9:12, 19:22] = 1
+    deep = np.repeat(flat[None], 9, axis=0)
+    plane, volume = (raster.measure(raster.facets(each), each).sum() for each in (flat, deep))
+    assert volume == pytest.approx(9 * plane, rel=0.01)
+
+
 def test_a_sphere_has_its_true_area():
     z, y, x = np.mgrid[:56, :56, :56] + 0.5
     labels = ((x - 28) ** 2 + (y - 28) ** 2 + (z - 28) ** 2 < 22**2).astype(np.uint8)

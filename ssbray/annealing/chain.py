@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -46,10 +45,6 @@ class Chain:
     std: float = 0.0  #: standard error of `value`
     width: float = 0.25
     accepted: int = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def scale(costs: Sequence[float | None]) -> float:

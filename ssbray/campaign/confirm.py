@@ -27,9 +27,15 @@ class Confirmed:
 
     @property
     def ln_sigma(self) -> np.ndarray:
-        """ln of conductivity in S/cm per specimen, (n,); -inf where it does not percolate."""
-        values = [outcome.values.get("sigma_eff_S_per_cm", 0.0) if outcome.ok else 0.0 for outcome in self.outcomes]
-        return np.array([math.log(value) if value > 0 else -math.inf for value in values])
+        """ln of conductivity in S/cm per specimen, (n,); -inf where nothing percolates, NaN where it was not solved."""
+        return np.array([_ln(outcome) for outcome in self.outcomes])
+
+
+def _ln(outcome: Outcome) -> float:
+    if not outcome.ok:
+        return math.nan
+    value = outcome.values["sigma_eff_S_per_cm"]
+    return math.log(value) if value > 0 else -math.inf
 
 
 def finalists(spec: Spec, evaluated: Sequence[tuple[Point, Evaluation]]) -> list[dict[str, Any]]:
@@ -48,8 +54,9 @@ def finalists(spec: Spec, evaluated: Sequence[tuple[Point, Evaluation]]) -> list
 
 def describe(spec: Spec, design: Confirmed) -> dict[str, Any]:
     """A confirmed design in the keys of the summary; the interval is for the geometric mean over specimens."""
-    ln_sigma = design.ln_sigma
-    conducts = bool(np.isfinite(ln_sigma).all())
+    failures = [outcome.failure for outcome in design.outcomes if not outcome.ok]
+    ln_sigma = design.ln_sigma[~np.isnan(design.ln_sigma)]
+    conducts = len(ln_sigma) > 1 and bool(np.isfinite(ln_sigma).all())
     mean = float(ln_sigma.mean()) if conducts else -math.inf
     value = objective.cost(spec, mean) if conducts else math.inf
     sigma = math.exp(mean)
@@ -60,20 +67,31 @@ def describe(spec: Spec, design: Confirmed) -> dict[str, Any]:
         "role": design.role,
         "parameters": design.parameters,
         "objective": objective.in_field_units(spec, value) if conducts else None,
-        "sigma_eff_S_per_cm": sigma,
+        "sigma_eff_S_per_cm": sigma if len(ln_sigma) else None,
         "asr_ohm_cm2": spec.specimen.size_nm[1] * 1e-7 / sigma if conducts else None,
         "interval90": [math.exp(mean - half), math.exp(mean + half)] if conducts else None,
         "specimens": len(ln_sigma),
+        "failures": failures,
         "budget": {name: float(np.mean([budget.get(name, 0.0) for budget in budgets])) for name in names},
         "solves": [outcome.key for outcome in design.outcomes],
     }
 
 
+def standing(design: Confirmed) -> float:
+    """Mean ln sigma over the specimens that could be solved; -inf if one of them blocks, or none was solved."""
+    solved = design.ln_sigma[~np.isnan(design.ln_sigma)]
+    return float(solved.mean()) if len(solved) else -math.inf
+
+
 def gain(best: Confirmed, reference: Confirmed) -> tuple[float | None, list[float] | None]:
-    """Gain in conductivity [%] and its 90 % interval, from the ratios on equal specimens; None if one blocks."""
-    ratio = best.ln_sigma - reference.ln_sigma
-    if not np.isfinite(ratio).all():
+    """Gain in conductivity [%] and its 90 % interval, from the ratios on equal specimens; None if one blocks.
+
+    Specimens that could not be solved for both designs do not count.
+    """
+    solved = ~np.isnan(best.ln_sigma) & ~np.isnan(reference.ln_sigma)
+    if solved.sum() < 2 or not np.isfinite(best.ln_sigma[solved] + reference.ln_sigma[solved]).all():
         return None, None
+    ratio = (best.ln_sigma - reference.ln_sigma)[solved]
     mean, half = float(ratio.mean()), _half_width(ratio)
     return 100 * math.expm1(mean), [100 * math.expm1(mean - half), 100 * math.expm1(mean + half)]
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from ssbray import rng
 from ssbray.campaign.desk import Desk
+from ssbray.campaign.files import dump_json
 from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.spec import Spec
-from ssbray.campaign.task import Outcome, Task
+from ssbray.campaign.task import Outcome, Task, physics_version
 from ssbray.campaign.workers import Workers
 from ssbray.domain import FeatureGraph
 from ssbray.errors import InputError
@@ -37,7 +38,13 @@ def build(spec: Spec, store: Path, wanted: list[Task], workers: Workers,
           on_outcome: Callable[[Outcome, bool], None] | None = None) -> dict[str, Any]:
     """Solve what the store does not hold yet."""
     with Ledger(store) as ledger:
-        ledger.meta("spec", spec.model_dump_json())
+        content = spec.model_dump(mode="json", include={"process", "search", "conditions", "materials", "laws",
+                                                        "truth"})
+        made_by = {"spec": dump_json({**content, "size_nm": spec.specimen.size_nm,
+                                      "pixel_size_nm": spec.specimen.pixel_size_nm}), "physics": physics_version()}
+        for name, value in made_by.items():
+            if ledger.meta(name, value) != value:
+                raise InputError("--out", str(store), f"holds specimens of another {name}: name another directory")
         desk = Desk(ledger, workers, on_outcome)
         for number, task in enumerate(wanted):
             desk.accept(number, [task], list)

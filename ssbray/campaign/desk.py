@@ -77,10 +77,9 @@ class Desk:
         ready, self._ready = self._ready, []
         return ready
 
-    @property
-    def idle(self) -> bool:
-        """Whether no task is waiting or running."""
-        return not self._running
+    def forget_failures(self) -> None:
+        """Let failed solves be tried again when they are next asked for."""
+        self.solves = {key: outcome for key, outcome in self.solves.items() if outcome.ok}
 
     def _deliver(self, task: Task, outcome: Outcome, *, cached: bool, only: _Open | None = None) -> None:
         if task.kind == "solve" and outcome.key not in self.solves:

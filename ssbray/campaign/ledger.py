@@ -37,13 +37,21 @@ class Ledger:
         if write:
             (directory / "graphs").mkdir(parents=True, exist_ok=True)
             self._lock = (directory / "lock").open("a+")
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not _take(self._lock):
                 self._lock.close()
-                raise InputError("directory", str(directory), "another process is writing here; wait for it, or end it"
-                                 ) from None
-        self._db = sqlite3.connect(path if write else f"file:{path}?mode=ro", uri=not write, isolation_level=None)
+                raise InputError("directory", str(directory), "another process is writing here; wait for it, or end it")
+        try:
+            self._open(path, write)
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise InputError("ledger", str(path), f"cannot be used as a ledger ({error})") from None
+        if (schema := self.meta("schema")) != str(SCHEMA):
+            self.close()
+            raise InputError("ledger", str(path), f"has schema {schema}, this ssbray reads {SCHEMA}")
+
+    def _open(self, path: Path, write: bool) -> None:
+        where = path.resolve().as_uri()
+        self._db = sqlite3.connect(where if write else f"{where}?mode=ro", uri=True, isolation_level=None)
         if write:
             self._db.executescript(
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
@@ -54,12 +62,7 @@ class Ledger:
                 "CREATE TABLE IF NOT EXISTS events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,"
                 " content TEXT NOT NULL, at REAL NOT NULL, UNIQUE (kind, name));")
             self._db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA),))
-        try:
-            schema = self.meta("schema")
-        except sqlite3.DatabaseError as error:
-            raise InputError("ledger", str(path), f"is not a ledger ({error})") from None
-        if schema != str(SCHEMA):
-            raise InputError("ledger", str(path), f"has schema {schema}, this ssbray reads {SCHEMA}")
+        self.meta("schema")
 
     def __enter__(self) -> Ledger:
         return self
@@ -108,9 +111,13 @@ class Ledger:
         return int(self._db.execute("SELECT COUNT(*) FROM outcomes WHERE failure IS NULL").fetchone()[0])
 
     def record(self, kind: str, name: str, content: dict[str, Any]) -> None:
-        """Keep an event under its kind and name; a campaign that goes on tells its old events again, unheard."""
-        self._db.execute("INSERT OR IGNORE INTO events (kind, name, content, at) VALUES (?, ?, ?, ?)",
+        """Keep an event under its kind and name."""
+        self._db.execute("INSERT OR REPLACE INTO events (kind, name, content, at) VALUES (?, ?, ?, ?)",
                          (kind, name, json.dumps(content, sort_keys=True), time.time()))
+
+    def clear_events(self) -> None:
+        """Forget all events: a campaign that goes on tells them again, from the solves that are kept."""
+        self._db.execute("DELETE FROM events")
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Events of a kind, oldest first."""
@@ -147,3 +154,16 @@ class Ledger:
 
     def _graph_path(self, sha: str) -> Path:
         return self.directory / "graphs" / f"{sha}.npz"
+
+
+def _take(lock: io.TextIOWrapper, patience_s: float = 1.0) -> bool:
+    """Lock a file; `campaign status` may hold it for an instant."""
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)

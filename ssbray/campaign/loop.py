@@ -54,7 +54,7 @@ def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, anne
             raise InputError("name", spec.name, f"{directory} holds a campaign of another spec: give another --name or "
                              "--dir, or remove it")
         ledger.meta("spec", spec.model_dump_json())
-        (directory / "summary.json").unlink(missing_ok=True)
+        ledger.clear_events()
         listener.started(spec, directory, solves_planned(spec))
         clock = _Clock()
         desk = Desk(ledger, workers, on_outcome=listener.solved)
@@ -76,9 +76,11 @@ def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, anne
         listener.phase("confirmation")
         designs = _confirm(spec, desk, counter.evaluated)
         clock.lap("confirmation")
-        learner.save(str(directory / "model"))
+        trained = bool(counter.cards)
+        if trained:
+            learner.save(str(directory / "model"))
         seconds = _seconds(time.perf_counter() - started, desk, counter.training_s, workers.capacity, clock)
-        summary = _summary(spec, desk, counter, designs, _check_surrogate(learner, designs), seconds)
+        summary = _summary(spec, desk, counter, designs, _check_surrogate(learner, trained, designs), seconds)
         ledger.record("summary", summary["trajectory_sha256"], summary)
     return summary
 
@@ -98,9 +100,15 @@ def _gather(desk: Desk, requests: Sequence[list[Task]]) -> list[list[Outcome]]:
     answers: dict[int, list[Outcome]] = {}
     for number, tasks in enumerate(requests):
         desk.accept(("gather", number), tasks, list)
+    retried: set[int] = set()
     while len(answers) < len(requests):
         for (_, number), outcomes in desk.pump(timeout_s=1.0):
-            answers[number] = outcomes
+            if number not in retried and not all(outcome.ok for outcome in outcomes):
+                retried.add(number)  # a machine may have failed, not the design
+                desk.forget_failures()
+                desk.accept(("gather", number), list(requests[number]), list)
+            else:
+                answers[number] = outcomes
     return [answers[number] for number in range(len(requests))]
 
 
@@ -117,7 +125,7 @@ def _confirm(spec: Spec, desk: Desk, evaluated: Sequence[tuple[Any, Evaluation]]
     chosen = confirm.finalists(spec, evaluated)
     runoff = [Confirmed(role="finalist", parameters=parameters, outcomes=tuple(outcomes)) for parameters, outcomes in
               zip(chosen, _gather(desk, [_fresh(spec, each, "runoff specimen") for each in chosen]), strict=True)]
-    runoff.sort(key=lambda design: -float(design.ln_sigma.mean()))
+    runoff.sort(key=lambda design: -confirm.standing(design))
     best = runoff[0].parameters
     final = {"best": best, "reference": spec.reference_design.model_dump(),
              "best without its coating": spec.design({**best, "coating": "bare"}).model_dump()}
@@ -132,10 +140,13 @@ def _fresh(spec: Spec, parameters: dict[str, Any], purpose: str) -> list[Task]:
     return objective.tasks(spec, parameters, purpose=purpose, count=spec.confirm.specimens)
 
 
-def _check_surrogate(learner: Learner, designs: Sequence[Confirmed]) -> dict[str, Any]:
+def _check_surrogate(learner: Learner, trained: bool, designs: Sequence[Confirmed]) -> dict[str, Any]:
     """Predictions for the fresh specimens, which the surrogate has not seen; chosen by the search, not at random."""
     pairs = [(design.role, outcome) for design in designs for outcome in design.outcomes
              if outcome.ok and outcome.graph is not None and outcome.values["percolates"]]
+    if not pairs or not trained:
+        return {"n": 0, "mape_percent": None, "coverage90": None, "roles": [], "ln_sigma_S_per_m": [], "mean_ln": [],
+                "std_ln": []}
     mean, std = learner.predict([outcome.graph for _, outcome in pairs if outcome.graph is not None])
     truth = np.log([units.S_per_m(outcome.values["sigma_eff_S_per_cm"]) for _, outcome in pairs])
     inside = np.abs(truth - mean) <= 1.6449 * std

@@ -22,6 +22,7 @@ from ssbray.campaign.task import Outcome
 from ssbray.campaign.walk import Directions, Evaluate, Meet, Plan, Request, Screen, StepRecord
 from ssbray.campaign.workers import Learner
 
+FEWEST_TO_LEARN = 8  #: conducting specimens; with fewer the chains walk unscreened
 TRUSTED_RANK = 0.3  #: rank correlation below which the surrogate no longer screens
 WATCHED_STEPS = 20  #: over that many last predictions, from half as many on
 
@@ -61,11 +62,15 @@ class Counter:
         return answers + self.desk.pump(0.0 if answers else timeout_s)
 
     def _scores(self, outcomes: list[Outcome]) -> list[tuple[float, float]]:
-        graphs = [outcome.graph for outcome in outcomes if outcome.graph is not None]
-        mean, std = self.learner.predict(graphs)
-        ln_sigma_S_per_cm = mean - math.log(100.0)
-        return [(objective.cost(self.spec, float(m)) if math.isfinite(m) else math.inf, float(s))
-                for m, s in zip(ln_sigma_S_per_cm, std, strict=True)]
+        """Costs in the order of the points; infinite where no current is expected, or no graph came back."""
+        known = [k for k, outcome in enumerate(outcomes) if outcome.graph is not None]
+        scores = [(math.inf, 0.0)] * len(outcomes)
+        if known:
+            mean, std = self.learner.predict([graph for outcome in outcomes if (graph := outcome.graph) is not None])
+            for k, m, s in zip(known, mean - math.log(100.0), std, strict=True):
+                if math.isfinite(m):
+                    scores[k] = (objective.cost(self.spec, float(m)), float(s))
+        return scores
 
     def _meet(self) -> None:
         arrived = [self._arrived[index] for index in sorted(self._arrived)]
@@ -93,6 +98,8 @@ class Counter:
         started = time.perf_counter()
         data = [(self.desk.tasks[key], outcome) for key, outcome in sorted(self.desk.solves.items())
                 if outcome.ok and outcome.graph is not None and outcome.values["percolates"]]
+        if len(data) < FEWEST_TO_LEARN:
+            return
         card = self.learner.train(
             [outcome.graph for _, outcome in data if outcome.graph is not None],
             [100.0 * outcome.values["sigma_eff_S_per_cm"] for _, outcome in data],
@@ -115,6 +122,8 @@ class Counter:
 
     def _trusted(self) -> bool:
         """Whether the predictions of the last steps ranked the designs as the solves did."""
+        if not self.cards:
+            return False
         seen = [(record.predicted[0], record.value) for record in self.records
                 if record.predicted is not None and record.value is not None][-WATCHED_STEPS:]
         if len(seen) < WATCHED_STEPS // 2:

@@ -13,9 +13,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
+from ssbray import materials
 from ssbray.annealing import Categorical, Float, Space
 from ssbray.errors import InputError, nearest
-from ssbray.specimen import ProcessParameters
+from ssbray.specimen import ProcessParameters, structure
+from ssbray.specimen.laws import load as load_laws
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"  #: of a campaign, and of its directory
+MAX_PIXELS = 40_000_000  #: of a specimen's section
 
 
 class Section(BaseModel):
@@ -33,8 +38,13 @@ class SpecimenSection(Section):
 
     @model_validator(mode="after")
     def _some_pixels(self) -> SpecimenSection:
-        if min(self.size_nm) < 8 * self.pixel_size_nm:
+        pixels = [length / self.pixel_size_nm for length in self.size_nm]
+        if min(pixels) < 8:
             raise ValueError("the field of view must be at least 8 pixels in each direction")
+        if pixels[0] * pixels[1] > MAX_PIXELS:
+            raise ValueError(f"the field of view has more than {MAX_PIXELS} pixels: make it smaller, or them larger")
+        if any(abs(count - round(count)) > 1e-6 for count in pixels):
+            raise ValueError("each side of the field of view must be a whole number of pixels")
         return self
 
 
@@ -126,7 +136,7 @@ class ClusterSection(Section):
 class Spec(Section):
     """A study."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")
+    name: str = Field(pattern=f"^{NAME}$")
     seed: int = Field(ge=0, lt=2**63)
     materials: dict[str, Any] = {}  #: merged over the bundled tables
     laws: dict[str, Any] = {}  #: merged over the bundled process laws
@@ -188,6 +198,8 @@ def load(path: str | Path, **overrides: Any) -> Spec:
         raise InputError("SPEC", str(path), "is not a text file") from None
     try:
         content = yaml.safe_load(text)
+    except RecursionError:
+        raise InputError("SPEC", str(path), "is nested too deeply") from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         place = f" at line {where.line + 1}" if where else ""
@@ -204,12 +216,20 @@ def parse(content: dict[str, Any]) -> Spec:
         spec = Spec.model_validate(content)
     except ValidationError as error:
         raise _readable(error, content) from None
+    _check_tables(spec)
     spec.reference_design  # noqa: B018  # every part is parsed once, so that nothing fails hours later
     for name, entry in spec.search.items():
         if name not in ProcessParameters.model_fields:
             raise InputError(f"search.{name}", _plain(entry), nearest(name, ProcessParameters.model_fields))
+        if name in spec.process:
+            raise InputError(f"search.{name}", spec.process[name], "is fixed in `process` too: remove one of them")
         for end in entry.choices if isinstance(entry, Choices) else (entry.low, entry.high):
-            spec.design({name: end})
+            try:
+                spec.design({name: end})
+            except InputError as error:
+                raise InputError(f"search.{name}", end, error.remedy) from None
+    if "coating_thickness_nm" in spec.search and "coating" not in spec.search and spec.design({}).coating == "bare":
+        raise InputError("search.coating_thickness_nm", "bare", "no coating is searched, nor fixed in `process`")
     if spec.search:
         spec.space  # noqa: B018
     if spec.surrogate:
@@ -220,6 +240,17 @@ def parse(content: dict[str, Any]) -> Spec:
         except ValidationError as error:
             raise _readable(error, spec.surrogate, TrainingConfig, "surrogate") from None
     return spec
+
+
+def _check_tables(spec: Spec) -> None:
+    """Merge the overrides of materials and laws once, and make the reference's structure with them."""
+    for name in ("materials", "laws"):
+        try:
+            json.dumps(getattr(spec, name), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            value = str(getattr(spec, name))[:80]
+            raise InputError(name, value, f"holds what is neither number nor text ({error})") from None
+    structure(spec.reference_design, load_laws(spec.laws or None), materials.load(spec.materials or None))
 
 
 def _readable(error: ValidationError, content: dict[str, Any], root: type[BaseModel] | None = None, prefix: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from typing import Any
 from ssbray import campaign
 from ssbray.campaign import Listeners, Spec
 from ssbray.campaign.files import write_json
-from ssbray.cli.output import emit, json_option
+from ssbray.campaign.spec import NAME
+from ssbray.cli.output import check_workers, emit, json_option
 from ssbray.cli.progress import CampaignProgress
 from ssbray.errors import InputError
+
+RESERVED = ("mlflow.db", "mlartifacts")
 
 
 def add(commands: Any) -> None:
@@ -38,8 +42,10 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run a campaign on Ray, report, track."""
     spec = campaign.load(args.spec, name=args.name, seed=args.seed)
-    if args.workers is not None and args.workers < 1:
-        raise InputError("--workers", args.workers, "must be at least 1")
+    check_workers(args.workers)
+    spec.space  # noqa: B018  # refuses an empty search before anything is started
+    if spec.name in RESERVED:
+        raise InputError("name", spec.name, "is where MLflow keeps its data: choose another")
     summary = execute(spec, Path(args.dir), args.workers)
     if args.json:
         emit(summary, True)
@@ -78,11 +84,14 @@ def execute(spec: Spec, home: Path, solvers: int | None = None) -> dict[str, Any
 def run_status(args: argparse.Namespace) -> int:
     """Read a campaign's ledger; works beside a running campaign."""
     directory = Path(args.dir) / args.name
-    if not (directory / "ledger.sqlite").exists():
+    if not re.fullmatch(NAME, args.name) or not (directory / "ledger.sqlite").exists():
         known = sorted(path.parent.name for path in Path(args.dir).glob("*/ledger.sqlite"))
         raise InputError("NAME", args.name, f"no such campaign in {args.dir} (it has {', '.join(known) or 'none'})")
     with campaign.Ledger(directory, write=False) as ledger:
-        spec = Spec.model_validate_json(ledger.meta("spec") or "{}")
+        written = ledger.meta("spec")
+        if written is None:
+            raise InputError("NAME", args.name, "has only just begun, or is no campaign")
+        spec = Spec.model_validate_json(written)
         steps = ledger.events("step")
         solves = ledger.count()
     path = directory / "summary.json"
@@ -100,10 +109,10 @@ def run_status(args: argparse.Namespace) -> int:
 
 def _locked(directory: Path) -> bool:
     """Whether a process writes there now."""
-    with (directory / "lock").open("a+") as handle:
+    with (directory / "lock").open() as handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
     return False
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ssbray import campaign
 from ssbray.campaign import dataset
-from ssbray.cli.output import emit, json_option
+from ssbray.cli.output import check_workers, emit, json_option
 from ssbray.cli.progress import SolveProgress
 
 
@@ -30,6 +30,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Solve on Ray what the store lacks."""
+    check_workers(args.workers)
     spec = campaign.load(args.spec)
     wanted = dataset.tasks(spec, args.count, args.seed)
     from ssbray.cluster.session import connect

@@ -24,9 +24,19 @@ def read_map(path: str, pixel_size_nm: float, grains: str | None) -> PhaseMap:
         raise InputError("LABELS", f"{low}..{high}", f"{path}: labels must lie in 0..255: renumber them")
     ids = None
     if grains is not None:
-        ids = read_integers(grains, "--grains").astype(np.int32)
+        ids = _grain_numbers(read_integers(grains, "--grains"), grains)
     return PhaseMap(labels=np.ascontiguousarray(labels, dtype=np.uint8), phases=tuple(map(str, range(high + 1))),
                     pixel_size_nm=pixel_size_nm, grains=ids)
+
+
+def _grain_numbers(array: np.ndarray, path: str) -> np.ndarray:
+    """Grain numbers, 0 for none, renumbered if they are too large for 32 bits."""
+    if int(array.min()) < 0:
+        raise InputError("--grains", int(array.min()), f"{path}: grains are numbered from 1, and 0 means none")
+    if int(array.max()) >= 2**31:
+        names, place = np.unique(array, return_inverse=True)
+        array = place.reshape(array.shape) + (names[0] != 0)
+    return array.astype(np.int32)
 
 
 def read_integers(path: str, field: str) -> np.ndarray:

@@ -42,9 +42,14 @@ def main(argv: list[str] | None = None) -> int:
     except SolverError as error:
         print(f"ssbray: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("ssbray: interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"ssbray: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ssbray: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130

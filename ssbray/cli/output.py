@@ -6,11 +6,18 @@ import argparse
 from typing import Any
 
 from ssbray.campaign.files import dump_json
+from ssbray.errors import InputError
 
 
 def json_option(parser: argparse.ArgumentParser) -> None:
     """Every command can answer a program."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of solver actors that is none."""
+    if workers is not None and workers < 1:
+        raise InputError("--workers", workers, "must be at least 1")
 
 
 def emit(content: dict[str, Any], as_json: bool, lines: list[tuple[str, Any]] | None = None) -> None:

@@ -16,6 +16,7 @@ from ssbray.domain import PhaseMap, TransportSolution
 from ssbray.errors import InputError
 
 SIGMA_FORM = "LABEL=S_PER_CM, e.g. --sigma 0=1e-3"
+LARGEST_S_PER_CM = 1e12
 INTERFACE_FORM = "LABEL:LABEL=OHM_CM2, e.g. --interface 0:1=50"
 
 
@@ -61,14 +62,22 @@ def run(args: argparse.Namespace) -> int:
 
 def inputs(args: argparse.Namespace) -> tuple[PhaseMap, dict[int, float], dict[tuple[int, int], float]]:
     """Phase map, conductivities [S/m] and interface resistances [ohm m2] of the options."""
-    sigma = {labels.label_of(key, "--sigma", SIGMA_FORM): units.S_per_m(value)
-             for key, value in labels.parse_pairs(args.sigma, "--sigma", SIGMA_FORM).items()}
+    sigma: dict[int, float] = {}
+    for key, value in labels.parse_pairs(args.sigma, "--sigma", SIGMA_FORM).items():
+        label = labels.label_of(key, "--sigma", SIGMA_FORM)
+        if not 0 <= value <= LARGEST_S_PER_CM:
+            raise InputError("--sigma", f"{key}={value:g}", f"a conductivity lies in 0..{LARGEST_S_PER_CM:g} S/cm")
+        if label in sigma:
+            raise InputError("--sigma", key, f"label {label} is given twice")
+        sigma[label] = units.S_per_m(value)
     interfaces: dict[tuple[int, int], float] = {}
     for key, value in labels.parse_pairs(args.interface, "--interface", INTERFACE_FORM).items():
         first, separator, second = key.partition(":")
         if not separator:
             raise InputError("--interface", key, f"write it as {INTERFACE_FORM}")
         a, b = sorted(labels.label_of(part, "--interface", INTERFACE_FORM) for part in (first, second))
+        if not value >= 0:
+            raise InputError("--interface", f"{key}={value:g}", "a resistance is zero or more [ohm cm2]")
         if (a, b) in interfaces:
             raise InputError("--interface", key, f"the pair {a}:{b} is given twice")
         interfaces[a, b] = units.ohm_m2(value)

@@ -27,29 +27,30 @@ class _Mailbox:
     """Requests of the chains in, answers out; every answer is kept for a trial that must start again."""
 
     def __init__(self) -> None:
-        self._requests: asyncio.Queue[tuple[int, Request]] = asyncio.Queue()
-        self._answers: dict[int, list[Any]] = {}
+        self._requests: asyncio.Queue[tuple[int, int, Request]] = asyncio.Queue()
+        self._asked: set[tuple[int, int]] = set()
+        self._answers: dict[tuple[int, int], Any] = {}
         self._news = asyncio.Condition()
 
     async def post(self, index: int, number: int, request: Request) -> Any:
-        """Hand in a chain's request of that number, and wait for its answer."""
-        answers = self._answers.setdefault(index, [])
-        if number == len(answers):
-            self._requests.put_nowait((index, request))
+        """Hand in a chain's request of that number, once however often it is posted, and wait for its answer."""
+        if (index, number) not in self._asked:
+            self._asked.add((index, number))
+            self._requests.put_nowait((index, number, request))
         async with self._news:
-            await self._news.wait_for(lambda: len(answers) > number)
-        return answers[number]
+            await self._news.wait_for(lambda: (index, number) in self._answers)
+        return self._answers[index, number]
 
-    async def take(self) -> list[tuple[int, Request]]:
+    async def take(self) -> list[tuple[int, int, Request]]:
         """All requests that are there, at least one."""
         taken = [await self._requests.get()]
         while not self._requests.empty():
             taken.append(self._requests.get_nowait())
         return taken
 
-    async def reply(self, index: int, answer: Any) -> None:
-        """Answer a chain's open request."""
-        self._answers.setdefault(index, []).append(answer)
+    async def reply(self, index: int, number: int, answer: Any) -> None:
+        """Answer a chain's request of that number."""
+        self._answers[index, number] = answer
         async with self._news:
             self._news.notify_all()
 
@@ -105,22 +106,30 @@ class TuneAnnealers:
             run_config=tune.RunConfig(name="chains", storage_path=str(storage.resolve()), verbose=0,
                                       callbacks=[JsonLoggerCallback()],  # Tune complains where it finds no result file
                                       failure_config=tune.FailureConfig(max_failures=3)))
-        trials = threading.Thread(target=self._fit, args=(tuner,), daemon=True, name="tune")
         self._error: BaseException | None = None
+        trials = threading.Thread(target=self._fit, args=(tuner,), daemon=True, name="tune")
         trials.start()
+        try:
+            self._serve(trials, mailbox, counter)
+        finally:
+            ray.kill(mailbox)
+            shutil.rmtree(storage, ignore_errors=True)
+        if self._error is not None:
+            raise self._error
+
+    def _serve(self, trials: threading.Thread, mailbox: Any, counter: Counter) -> None:
+        """Pass requests to the counter and answers back, until the trials end."""
+        open_: dict[int, int] = {}  # chain -> number of its request
         taking = mailbox.take.remote()
         while trials.is_alive():
             taken, _ = ray.wait([taking], timeout=PATIENCE_S / 2)
             if taken:
-                for index, request in ray.get(taking):
+                for index, number, request in ray.get(taking):
+                    open_[index] = number
                     counter.accept(index, request)
                 taking = mailbox.take.remote()
             for index, answer in counter.pump(timeout_s=PATIENCE_S):
-                mailbox.reply.remote(index, answer)
-        ray.kill(mailbox)
-        shutil.rmtree(storage, ignore_errors=True)
-        if self._error is not None:
-            raise self._error
+                mailbox.reply.remote(index, open_[index], answer)
 
     def _fit(self, tuner: tune.Tuner) -> None:
         try:

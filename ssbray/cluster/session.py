@@ -96,4 +96,4 @@ def cluster_cpus() -> int:
     """CPUs that Ray knows of."""
     import ray
 
-    return int(ray.cluster_resources().get("CPU", 1))
+    return int(ray.cluster_resources().get("CPU", 0))

@@ -13,6 +13,7 @@ import ray
 
 from ssbray.campaign.task import Outcome, Task, evaluate
 from ssbray.cluster.session import THREADS, cluster_cpus
+from ssbray.errors import InputError
 
 ATTEMPTS = 2  #: a task that takes its actor down, or out of time, this often is given up
 
@@ -43,58 +44,87 @@ class _Flight:
 
 
 class RayWorkers:
-    """Tasks on solver actors. A machine that dies is an outcome; a mistake of ours is raised."""
+    """Tasks on solver actors. A machine that dies is an outcome; a mistake of ours is raised.
+
+    A task is handed only to an actor that has reported itself ready, and its deadline begins then; so
+    actors that the cluster has no room for yet cost nothing, and join when there is.
+    """
 
     def __init__(self, *, solvers: int | None = None, cpus_per_solver: float = 1.0, timeout_s: float = 600.0,
-                 start_up_s: float = 60.0, evaluate: Callable[[Task], Outcome] = evaluate) -> None:
-        self.capacity = solvers or max(1, int(cluster_cpus() / cpus_per_solver))
-        self._timeout_s, self._start_up_s = timeout_s, start_up_s
-        self._warm: set[ray.actor.ActorHandle] = set()  # actors that have answered once
+                 evaluate: Callable[[Task], Outcome] = evaluate) -> None:
+        room = int(cluster_cpus() / cpus_per_solver)
+        if solvers is None and room < 1:
+            raise InputError("cluster.solvers", None, "the cluster has no CPU for a solver yet: say how many solvers "
+                             "to ask it for (--workers)")
+        self.capacity = solvers or room
+        self._timeout_s = timeout_s
         # no restarts by Ray: a call to an actor that is just being restarted fails too
         self._class = ray.remote(num_cpus=cpus_per_solver, max_restarts=0, max_task_retries=0,
                                  runtime_env={"env_vars": THREADS})(Solver)
         self._evaluate = evaluate
-        self._idle = deque(self._class.remote(evaluate) for _ in range(self.capacity))
+        self._starting: dict[ray.ObjectRef, ray.actor.ActorHandle] = {}
+        self._false_starts = 0
+        self._idle: deque[ray.actor.ActorHandle] = deque()
         self._running: dict[ray.ObjectRef, _Flight] = {}
-        self._waiting: deque[Task] = deque()
+        self._waiting: deque[tuple[Task, int]] = deque()
+        for _ in range(self.capacity):
+            self._hire()
 
     def submit(self, task: Task) -> None:
         """Begin a task, or queue it until an actor is free."""
-        self._waiting.append(task)
+        self._waiting.append((task, 1))
         self._launch()
 
     def next_done(self, timeout_s: float) -> Outcome | None:
         """An outcome that is there, or arrives within the time; None otherwise."""
-        if not self._running:
+        if not self._running and not self._waiting:
             return None
-        done, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
+        done, _ = ray.wait([*self._running, *self._starting], num_returns=1, timeout=timeout_s)
         if not done:
             return self._overdue()
+        if done[0] in self._starting:
+            self._welcome(done[0])
+            return None
         flight = self._running.pop(done[0])
         try:
             outcome: Outcome = ray.get(done[0])
-        except ray.exceptions.RayTaskError:  # a mistake of ours: let it be seen
+        except ray.exceptions.RayTaskError as error:  # a mistake of ours, or of the user: let it be seen
+            if isinstance(error.cause, InputError):
+                raise error.cause from None
             raise
         except ray.exceptions.RayError as error:  # the machine failed, not the task
             return self._again(flight, f"{type(error).__name__} on attempt {flight.attempt}")
         self._idle.append(flight.actor)
-        self._warm.add(flight.actor)
         self._launch()
         return outcome
 
     def close(self) -> None:
         """End the actors."""
-        for actor in [*self._idle, *(flight.actor for flight in self._running.values())]:
+        for actor in [*self._idle, *self._starting.values(), *(flight.actor for flight in self._running.values())]:
             ray.kill(actor)
+
+    def _hire(self) -> None:
+        actor = self._class.remote(self._evaluate)
+        self._starting[actor.threads.remote()] = actor
+
+    def _welcome(self, reference: ray.ObjectRef) -> None:
+        actor = self._starting.pop(reference)
+        try:
+            ray.get(reference)
+        except ray.exceptions.RayError:
+            self._false_starts += 1
+            if self._false_starts > ATTEMPTS * self.capacity:
+                raise
+            self._hire()
+            return
+        self._idle.append(actor)
+        self._launch()
 
     def _launch(self) -> None:
         while self._idle and self._waiting:
-            self._start(self._waiting.popleft(), self._idle.popleft(), 1)
-
-    def _start(self, task: Task, actor: ray.actor.ActorHandle, attempt: int) -> None:
-        reference = actor.evaluate.remote(task)
-        patience = self._timeout_s + (0.0 if actor in self._warm else self._start_up_s)
-        self._running[reference] = _Flight(task, task.key, actor, attempt, time.monotonic() + patience)
+            (task, attempt), actor = self._waiting.popleft(), self._idle.popleft()
+            reference = actor.evaluate.remote(task)
+            self._running[reference] = _Flight(task, task.key, actor, attempt, time.monotonic() + self._timeout_s)
 
     def _overdue(self) -> Outcome | None:
         """Give up waiting for a task that is out of time."""
@@ -107,11 +137,9 @@ class RayWorkers:
     def _again(self, flight: _Flight, reason: str) -> Outcome | None:
         """Replace the actor, and try once more or give up."""
         ray.kill(flight.actor)
-        self._warm.discard(flight.actor)
-        actor = self._class.remote(self._evaluate)
+        self._hire()
         if flight.attempt < ATTEMPTS:
-            self._start(flight.task, actor, flight.attempt + 1)
+            self._waiting.appendleft((flight.task, flight.attempt + 1))
+            self._launch()
             return None
-        self._idle.append(actor)
-        self._launch()
         return Outcome(key=flight.key, failure=f"given up: {reason}")

@@ -37,6 +37,8 @@ def validate(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces:
                 raise InputError("interface", f"{a}:{b}", f"no label {label} among 0..{len(phase_map.phases) - 1}")
         if not value >= 0:
             raise InputError(f"interface[{a}:{b}]", value, "a resistance is zero or more")
+        if a != b and (b, a) in interfaces:
+            raise InputError(f"interface[{a}:{b}]", value, f"{b}:{a} is given too: give the pair once")
         if a == b and phase_map.grains is None:
             raise InputError("interface", f"{a}:{b}", "needs a map of grains to know where the boundaries are")
     return AXES[axis] + ndim

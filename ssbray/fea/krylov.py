@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,7 +16,7 @@ from ssbray.domain import FloatArray
 from ssbray.errors import SolverError
 
 MAX_ITERATIONS = 2000
-ROUND_OFF = 1e-14
+ROUND_OFF = 1e-13  #: of the energy norm of the load, below which no iteration gets
 _BOOMERAMG = {
     "pc_type": "hypre",
     "pc_hypre_type": "boomeramg",
@@ -68,13 +69,21 @@ def packages() -> dict[str, Any]:
                                    (("hypre", "hypre"), ("cholmod", "suitesparse"), ("mumps", "mumps"))}}
 
 
-def solve(matrix: sparse.csr_matrix, load: FloatArray, constant: float, rtol: float, ndim: int) -> Solved:
-    """Minimise the dissipated power ``constant - 2 b.x + x.A x`` over the free unknowns.
+def solve(matrix: sparse.csr_matrix, load: FloatArray, power: Callable[[FloatArray], float], rtol: float, ndim: int
+          ) -> Solved:
+    """Solve for the unknowns that minimise the dissipated power.
 
     BoomerAMG where PETSc has hypre, else GAMG: `Solved.solver` says which. The error in the energy
     norm, as the preconditioner sees it, is brought below `rtol` times the energy norm of the
     solution; a tolerance relative to the load alone would be lax where most of it is blocked.
     The relative error of the conductivity is the square of that.
+
+    Parameters
+    ----------
+    matrix, load : symmetric positive definite system.
+    power : power dissipated by given unknowns, without cancellation.
+    rtol : relative tolerance in the energy norm.
+    ndim : 2 or 3, for the preconditioner.
 
     Raises
     ------
@@ -111,10 +120,9 @@ def solve(matrix: sparse.csr_matrix, load: FloatArray, constant: float, rtol: fl
         ksp.solve(b, x)
         reason, iterations = int(ksp.getConvergedReason()), int(ksp.getIterationNumber())
         values = x.getArray().copy()
-        energy = constant - 2 * load @ values + values @ (matrix @ values)
-        if reason > 0 and ksp.getResidualNorm() > rtol * max(energy, 0.0) ** 0.5:
-            floor = ROUND_OFF * float(np.sqrt(constant))
-            ksp.setTolerances(rtol=ROUND_OFF, atol=max(rtol * max(energy, 0.0) ** 0.5, floor), max_it=MAX_ITERATIONS)
+        goal = max(rtol * power(values) ** 0.5, ROUND_OFF * power(np.zeros_like(values)) ** 0.5)
+        if reason > 0 and ksp.getResidualNorm() > goal:
+            ksp.setTolerances(rtol=1e-50, atol=goal, max_it=MAX_ITERATIONS)
             ksp.setInitialGuessNonzero(True)
             ksp.solve(b, x)
             reason, iterations = int(ksp.getConvergedReason()), iterations + int(ksp.getIterationNumber())

@@ -67,8 +67,12 @@ def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
 
     system = assemble.system(elements, relative, joint, array_axis)
     assembled = time.perf_counter()
-    driven, _ = losses.dissipated(elements, relative, joint, system.expand(np.zeros_like(system.load)))
-    solved = krylov.solve(system.matrix, system.load, float(driven.sum()), rtol, labels.ndim)
+
+    def power(values: FloatArray) -> float:
+        in_pixels, in_joints = losses.dissipated(elements, relative, joint, system.expand(values))
+        return float(in_pixels.sum() + in_joints.sum())
+
+    solved = krylov.solve(system.matrix, system.load, power, rtol, labels.ndim)
     potential = system.expand(solved.values)
     loss_pixels, loss_joints = losses.dissipated(elements, relative, joint, potential)
     total = float(loss_pixels.sum() + loss_joints.sum())
@@ -91,10 +95,7 @@ def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
 
 def _thin_interfaces(phase_map: PhaseMap, interfaces: Mapping[tuple[int, int], float]) -> tuple[Facets, FloatArray]:
     """Faces with a resistance, and the resistance of each per true area [ohm m2], staircase corrected."""
-    resistance = {(min(pair), max(pair)): 0.0 for pair in interfaces}
-    for pair, value in interfaces.items():  # both orders of a pair add up in series
-        resistance[min(pair), max(pair)] += value
-    resistance = {pair: value for pair, value in resistance.items() if value > 0}
+    resistance = {(min(pair), max(pair)): value for pair, value in interfaces.items() if value > 0}
     labels = phase_map.labels
     within = any(a == b for a, b in resistance)
     faces = raster.facets(labels, phase_map.grains if within else None)

@@ -45,6 +45,11 @@ def build(phase_map: PhaseMap, sigma: Mapping[int, float], interfaces: Mapping[t
     boundaries = find_boundaries(regions)
     pixel = metres(phase_map.pixel_size_nm)
     asr = _asr(regions.label[boundaries.pair], interfaces or {}, len(phase_map.phases))
+    if phase_map.grains is not None:  # grain 0 is "none": no boundary is known there
+        grain = np.zeros(len(regions.label), dtype=np.int64)
+        grain[regions.image.reshape(-1)] = phase_map.grains.reshape(-1)
+        same = regions.label[boundaries.pair[0]] == regions.label[boundaries.pair[1]]
+        asr[same & (grain[boundaries.pair] == 0).any(axis=0)] = 0.0
     circuit = solve_circuit(regions, boundaries, _conductivity(regions.label, sigma, phase_map.phases), asr / pixel,
                             axis=along)
     nodes = node_features(regions, boundaries, circuit, axis=along)
@@ -81,7 +86,7 @@ def _asr(label: NDArray[np.int64], interfaces: Mapping[tuple[int, int], float], 
             raise InputError("interfaces", (a, b), f"the map has labels 0..{count - 1}")
         if not value >= 0:
             raise InputError(f"interfaces[{a},{b}]", value, "an area-specific resistance is zero or more [ohm m2]")
-        if a != b and interfaces.get((b, a), value) != value:
-            raise InputError(f"interfaces[{a},{b}]", value, f"({b}, {a}) says {interfaces[b, a]}: give the pair once")
+        if a != b and (b, a) in interfaces:
+            raise InputError(f"interfaces[{a},{b}]", value, f"({b}, {a}) is given too: give the pair once")
         table[a, b] = table[b, a] = value
     return table[label[0], label[1]]

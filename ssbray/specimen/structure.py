@@ -135,7 +135,9 @@ def _boundary_asr(covered: float, laws: ProcessLaws, materials: Materials) -> fl
     """Clean and decomposed parts of a grain boundary side by side [ohm cm2]."""
     clean = materials.interface("grain boundary").asr_25C_ohm_cm2
     film = clean + materials.layer_asr_ohm_cm2("La2Zr2O7", laws.grain_boundary_film_nm)
-    conductance = (1 - covered) / clean + covered / film
+    if clean == 0 and covered < 1:  # boundaries switched off: the clean part short-circuits the rest
+        return 0.0
+    conductance = ((1 - covered) / clean if covered < 1 else 0.0) + (covered / film if film > 0 else 0.0)
     return 1 / conductance if conductance > 0 else math.inf
 
 

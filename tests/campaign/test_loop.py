@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from ssbray.campaign import Ledger, SerialAnnealers, SerialWorkers, run, solves_planned
+from ssbray import rng
+from ssbray.campaign import Ledger, Outcome, SerialAnnealers, SerialWorkers, run, solves_planned
 from ssbray.campaign.loop import trajectory_sha256
 from ssbray.errors import InputError
 from tests.campaign import fakes
@@ -127,3 +128,77 @@ def test_screening_is_suspended_when_it_misleads(tmp_path):
 
 def test_an_empty_trajectory_has_a_digest():
     assert len(trajectory_sha256([])) == 64
+
+
+def dies_on(purpose, index, times):
+    """A machine that fails a specimen so many times."""
+    lost = rng.subseed(11, purpose, index)
+    left = [times]
+
+    def evaluate(task):
+        if task.kind == "solve" and task.seed == lost and left[0] > 0:
+            left[0] -= 1
+            return Outcome(key=task.key, failure="given up: the machine died")
+        return fakes.evaluate(task)
+    return evaluate
+
+
+def test_a_machine_that_dies_in_the_confirmation_is_no_verdict_on_the_design(tmp_path):
+    whole = campaign(tmp_path / "whole")
+    once = campaign(tmp_path / "once", workers=SerialWorkers(dies_on("fresh specimen", 0, 1)))
+    assert once["improvement_percent"] == whole["improvement_percent"]
+    always = campaign(tmp_path / "always", workers=SerialWorkers(dies_on("fresh specimen", 0, 99)))
+    assert always["best"]["specimens"] == whole["best"]["specimens"] - 1
+    assert always["best"]["failures"] == ["given up: the machine died"]
+    assert always["improvement_percent"] == pytest.approx(whole["improvement_percent"], rel=0.2)
+
+
+def test_steps_of_a_failed_try_do_not_outlive_it(tmp_path):
+    clean = campaign(tmp_path / "clean")
+    campaign(tmp_path / "retried", workers=SerialWorkers(dies_on("specimen", 1, 20)))
+    again = campaign(tmp_path / "retried")
+    assert again["trajectory_sha256"] == clean["trajectory_sha256"]
+    with Ledger(tmp_path / "retried", write=False) as ledger, Ledger(tmp_path / "clean", write=False) as other:
+        assert ledger.events("step") == other.events("step")
+
+
+def test_a_lost_graph_costs_its_point_the_screening_not_its_place(tmp_path):
+    def forgets(task):
+        outcome = fakes.evaluate(task)
+        lost = task.kind == "graph" and task.parameters["coating"] == "bare"
+        return Outcome(key=task.key, failure="given up") if lost else outcome
+
+    listener = fakes.Silence()
+    campaign(tmp_path, workers=SerialWorkers(forgets), listener=listener)
+    records = [record for name, arguments in listener.events if name == "met" for record in arguments[1]]
+    for record in records:
+        if record.predicted is not None and record.value is not None:
+            assert record.parameters["coating"] != "bare"
+            assert abs(record.predicted[0] - record.value) < 3
+
+
+def test_too_little_to_learn_from_is_walked_unscreened(tmp_path):
+    def mostly_fails(task):
+        if task.kind == "solve" and task.parameters["cosintering_time_h"] > 0.25:
+            return Outcome(key=task.key, failure="melted")
+        return fakes.evaluate(task)
+
+    summary = campaign(tmp_path, workers=SerialWorkers(mostly_fails),
+                       annealing={"initial": 12, "chains": 2, "rounds": 1, "steps": 2})
+    assert summary["status"] == "completed"
+    assert summary["surrogate"]["card"] == {}
+    assert summary["screened"] == 0
+    assert summary["improvement_percent"] is None  # the reference melts
+    assert summary["reference"]["failures"] == ["melted"] * 4
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?mode=rw", "a%20b", "a b"])
+def test_a_ledger_is_read_where_it_is(tmp_path, name):
+    campaign(tmp_path / name)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with Ledger(tmp_path / name, write=False) as ledger:
+        assert ledger.count() > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    (tmp_path / name / "ledger.sqlite").write_bytes(b"no database at all, but long enough to be looked at twice" * 20)
+    with pytest.raises(InputError, match="cannot be used as a ledger"):
+        Ledger(tmp_path / name)

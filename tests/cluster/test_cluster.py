@@ -15,6 +15,7 @@ from ssbray.campaign import SerialAnnealers, SerialWorkers, objective, run
 from ssbray.cluster.annealers import TuneAnnealers
 from ssbray.cluster.session import THREADS
 from ssbray.cluster.workers import RayWorkers
+from ssbray.errors import InputError
 from tests.campaign import fakes
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -55,7 +56,7 @@ def test_every_task_comes_back_once(pool):
         workers.submit(task)
     done = collect(workers, 20)
     assert sorted(outcome.key for outcome in done) == sorted(task.key for task in wanted)
-    assert len({outcome.worker for outcome in done}) == 2
+    assert all(outcome.worker for outcome in done)
     assert workers.next_done(0.0) is None
 
 
@@ -101,13 +102,34 @@ def test_a_task_that_always_kills_is_given_up_and_the_others_finish(pool):
 
 
 def test_a_hung_task_meets_its_deadline(pool):
-    workers = pool(hang, solvers=2, timeout_s=1.0, start_up_s=10.0)
+    workers = pool(hang, solvers=2, timeout_s=1.0)
     wanted = [replace(task, seed=seed) for seed, task in enumerate(tasks(3))]
     for task in wanted:
         workers.submit(task)
     done = {outcome.key: outcome for outcome in collect(workers, 3)}
     assert [done[task.key].ok for task in wanted] == [True, False, True]
     assert "within 1 s" in done[wanted[1].key].failure
+
+
+def test_more_solvers_than_cpus_lose_nothing(pool):
+    workers = pool(solvers=5, timeout_s=5.0)
+    wanted = tasks(12)
+    for task in wanted:
+        workers.submit(task)
+    done = collect(workers, 12)
+    assert [outcome.failure for outcome in done] == [None] * 12
+
+
+def refuse(task):
+    raise InputError("laws", "x", "mend it")
+
+
+def test_what_the_user_can_mend_arrives_in_one_line(pool):
+    workers = pool(refuse, solvers=1)
+    workers.submit(tasks(1)[0])
+    with pytest.raises(InputError) as caught:
+        collect(workers, 1)
+    assert str(caught.value) == "laws = 'x': mend it"
 
 
 def broken(task):
@@ -125,7 +147,7 @@ def test_solvers_are_pinned_to_one_thread(pool):
     import ray
 
     workers = pool(solvers=1)
-    assert ray.get(workers._idle[0].threads.remote()) == THREADS
+    assert ray.get(next(iter(workers._starting))) == THREADS
 
 
 @pytest.mark.parametrize("solvers", [1, 2])
@@ -139,6 +161,28 @@ def test_the_trajectory_is_that_of_one_process(pool, tmp_path, solvers):
     assert ray_["trajectory_sha256"] == alone["trajectory_sha256"]
     assert ray_["best"] == alone["best"]
     assert not (tmp_path / "ray" / "tune").exists()
+
+
+def test_a_restarted_trial_gets_the_answers_of_the_first():
+    """A request that is posted again before its answer must not swallow the next request's answer."""
+    import asyncio
+
+    from ssbray.cluster.annealers import _Mailbox
+
+    async def story():
+        box = _Mailbox()
+        first = asyncio.create_task(box.post(0, 0, "a"))
+        assert await box.take() == [(0, 0, "a")]
+        again = asyncio.create_task(box.post(0, 0, "a"))
+        await asyncio.sleep(0)
+        await box.reply(0, 0, "A")
+        assert (await first, await again) == ("A", "A")
+        second = asyncio.create_task(box.post(0, 1, "b"))
+        assert await box.take() == [(0, 1, "b")]
+        await box.reply(0, 1, "B")
+        assert await second == "B"
+
+    asyncio.run(asyncio.wait_for(story(), 10))
 
 
 def test_the_token_is_private_and_nothing_listens_to_the_world():

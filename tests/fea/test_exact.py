@@ -42,6 +42,15 @@ def test_layers_in_series_with_interface_resistance(ndim, axis, name):
     assert solution.dissipation_fraction["phase:1"] == pytest.approx(10 * NM / 1e-3 / total, rel=1e-6)
 
 
+@pytest.mark.parametrize("contrast", [1e-6, 1e-9, 1e-12, 1e-14])
+@pytest.mark.parametrize("resistance", [0.0, 1.0, 100.0])
+def test_layers_of_extreme_contrast(contrast, resistance):
+    """Where the drop in the good conductor is lost in the digits of the potential, the power must not be."""
+    solution = solve(phase_map(layers(2, 0)), {0: 1.0, 1: contrast, 2: 7.0}, {(0, 2): resistance})
+    total = 10 * NM * (1 / 1.0 + 1 / contrast + 1 / 7.0) + resistance
+    assert solution.asr == pytest.approx(total, rel=1e-8)
+
+
 @pytest.mark.parametrize(("ndim", "axis", "name"), [(2, 0, "x"), (2, 1, "y"), (3, 0, "y"), (3, 2, "z")])
 def test_layers_in_parallel_do_not_feel_the_interfaces(ndim, axis, name):
     solution = solve(phase_map(layers(ndim, axis)), SIGMA, {(0, 1): 2e-6}, axis=name)

@@ -112,6 +112,8 @@ def resistance(design: Mapping[str, Any]) -> str:
     """Area-specific resistance of a design, or that some or all of its specimens block."""
     if design["asr_ohm_cm2"] is not None:
         return f"{number(design['asr_ohm_cm2'])} {ASR_UNIT}"
+    if design["specimens"] == 0:
+        return "could not be solved"
     return "does not conduct on every specimen" if design["budget"] else "does not conduct"
 
 
