@@ -10,6 +10,8 @@ from ssbray.fea import forms
 from ssbray.fea.assemble import Joints
 from ssbray.fea.mesh import Mesh
 
+BLOCK = 1_000_000  #: elements at a time
+
 
 def dissipated(elements: Mesh, sigma: FloatArray, joint: Joints, potential: FloatArray
                ) -> tuple[FloatArray, FloatArray]:
@@ -19,9 +21,13 @@ def dissipated(elements: Mesh, sigma: FloatArray, joint: Joints, potential: Floa
     the drop in a good conductor is lost in the digits of the potential itself.
     """
     ndim = len(elements.shape)
-    at_corners = potential[elements.dofs]
     jumps = potential[joint.dofs[:, 0]] - potential[joint.dofs[:, 1]]
-    return (sigma * _quadratic(at_corners - at_corners[:, :1], forms.conduction_matrix(ndim)),
+    in_pixels = np.empty(len(sigma))
+    for begin in range(0, len(sigma), BLOCK):  # a volume's corner values would fill gigabytes at once
+        part = slice(begin, begin + BLOCK)
+        at_corners = potential[elements.dofs[part]]
+        in_pixels[part] = sigma[part] * _quadratic(at_corners - at_corners[:, :1], forms.conduction_matrix(ndim))
+    return (in_pixels,
             joint.conductance * _quadratic(jumps, forms.jump_matrix(ndim)))
 
 
