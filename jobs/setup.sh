@@ -3,13 +3,13 @@
 # Used by the Makefile, by cluster.yaml and by anyone who wants an environment.
 #
 #   PYTHON=python3.12 jobs/setup.sh     another interpreter (>= 3.11)
-#   SSBRAY_EXTRAS=test,bench ...        extras to install (default: test)
+#   SSBRAY_EXTRAS=test,bench ...        extras to install (default: test; empty: none)
 #   SSBRAY_PETSC=pypi ...               ignore a system PETSc and build one (about 15 minutes)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
-extras=${SSBRAY_EXTRAS:-test}
+extras=${SSBRAY_EXTRAS-test}
 venv=${SSBRAY_VENV:-.venv}
 petsc_choice=${SSBRAY_PETSC:-system}
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -67,8 +67,8 @@ else
   }
 fi
 
-say "installing ssbray[$extras] and its pinned dependencies"
-pip install -c jobs/constraints.txt -e ".[$extras]"
+say "installing ssbray${extras:+[$extras]} and its pinned dependencies"
+pip install -c jobs/constraints.txt -e ".${extras:+[$extras]}"
 "$venv/bin/python" -c 'import petsc4py.PETSc, torch, pyro, ray, mlflow, skfem' \
   || die "an installed package does not import (see above); remove $venv and run this again"
 printf '%s' "$fingerprint" > "$stamp"
