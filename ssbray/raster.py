@@ -126,18 +126,8 @@ def _successors(faces: Facets, pair: NDArray[np.int64]) -> NDArray[np.int64]:
     start = np.where(vertical, row * width + column + 1, (row + 1) * width + column)
     stop = np.where(vertical, start + width, start + 1)
     vertex = np.stack([start, stop], axis=1).reshape(-1)  # half-face 2 f + end
-    succ, left, right = _couples(vertex, np.repeat(pair, 2))
-    succ[left], succ[right] = right ^ 1, left ^ 1  # on to the far end of the next face
-    # a hard corner: after the turn, and before it, the curve runs straight for more than one face
-    turn = faces.axis[left // 2] != faces.axis[right // 2]
-
-    def runs_on(half: NDArray[np.int64]) -> NDArray[np.bool_]:
-        back = succ[half ^ 1]
-        return (back >= 0) & (faces.axis[np.maximum(back, 0) // 2] == faces.axis[half // 2])
-
-    hard = turn & runs_on(left) & runs_on(right)
-    succ[left[hard]], succ[right[hard]] = -1, -1
-    return succ
+    partner = _partners(faces, pair, vertex, sides=2)
+    return np.where(partner >= 0, partner ^ 1, -1)  # on to the far end of the next face
 
 
 def _over_surface(faces: Facets, pair: NDArray[np.int64], sign: FloatArray) -> FloatArray:
@@ -174,21 +164,15 @@ def _edge_neighbours(faces: Facets, pair: NDArray[np.int64]) -> NDArray[np.int64
     v = np.where(faces.axis == 2, 1, 2)
     edge = np.stack([origin * 3 + v, (origin + strides[u]) * 3 + v,
                      origin * 3 + u, (origin + strides[v]) * 3 + u], axis=1)
-    succ, left, right = _couples(edge.reshape(-1), np.repeat(pair, 4))
-    turn = faces.axis[left // 4] != faces.axis[right // 4]
-
-    def runs_on(half: NDArray[np.int64]) -> NDArray[np.bool_]:
-        back = succ[half ^ 1]
-        return (back >= 0) & (faces.axis[np.maximum(back, 0) // 4] == faces.axis[half // 4])
-
-    hard = turn & runs_on(left) & runs_on(right)
-    succ[left[hard]], succ[right[hard]] = -1, -1
-    return succ
+    return _partners(faces, pair, edge.reshape(-1), sides=4)
 
 
-def _couples(place: NDArray[np.int64], pair: NDArray[np.int64]
-             ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Match the half-faces that meet, two and no more of a pair, in one place: partner or -1, and both lists."""
+def _partners(faces: Facets, pair: NDArray[np.int64], place: NDArray[np.int64], sides: int) -> NDArray[np.int64]:
+    """Match half-faces (sides * face + side) where two, and no more, of one pair meet; -1 for the others.
+
+    A turn is cut if it is hard: if on both of its sides the surface runs straight on for more than one face.
+    """
+    pair = np.repeat(pair, sides)
     order = np.lexsort((place, pair))
     key = np.stack([pair[order], place[order]])
     new = np.ones(len(order), dtype=bool)
@@ -198,4 +182,12 @@ def _couples(place: NDArray[np.int64], pair: NDArray[np.int64]
     left, right = order[couple], order[couple + 1]
     partner = np.full(len(order), -1, dtype=np.int64)
     partner[left], partner[right] = right, left
-    return partner, left, right
+    axis = np.repeat(faces.axis, sides)
+
+    def runs_on(half: NDArray[np.int64]) -> NDArray[np.bool_]:
+        back = partner[half ^ 1]
+        return (back >= 0) & (axis[np.maximum(back, 0)] == axis[half])
+
+    hard = (axis[left] != axis[right]) & runs_on(left) & runs_on(right)
+    partner[left[hard]], partner[right[hard]] = -1, -1
+    return partner
