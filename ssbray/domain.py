@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,15 +80,19 @@ class TransportSolution:
     zero, `asr` infinite, the fields zero, and `reason` says why.
     """
 
-    sigma_eff: float  #: effective conductivity along `axis` [S/m]
+    sigma_eff: float  #: effective conductivity along `axis` [S/m]: the Q1 value, at or above the exact one
     asr: float  #: thickness / sigma_eff [ohm m2]
     axis: str
+    boundary: str  #: "dirichlet" (plates, no flux through the sides) or "periodic"
     percolates: bool
     reason: str | None  #: why it does not percolate
-    dissipation_fraction: Mapping[str, float]  #: "phase:<label>", "interface:<a>:<b>" -> share of the loss; sums to 1
+    dissipation_fraction: Mapping[str, float]
+    """"phase:<label>", "interface:<a>:<b>", "sheet:<a>:<b>" -> share of the loss; they sum to 1. They are the exact
+    sensitivities d ln sigma_eff / d ln sigma_k, - d ln sigma_eff / d ln R and d ln sigma_eff / d ln sheet"""
     potential: FloatArray  #: (H, W) or (D, H, W), at pixel centres [V]; NaN where no current can reach
     current_density: FloatArray  #: (ndim, ...) in the order x, y[, z], at pixel centres [A/m2]
     dissipation: FloatArray  #: shape of potential, loss density in the pixels, interfaces apart [W/m3]
+    faces: ThinLoss  #: loss at the thin interfaces, face by face
     dofs: int
     iterations: int
     residual: float  #: ||b - A u|| / ||b|| at the end
@@ -97,6 +102,29 @@ class TransportSolution:
     tensor: FloatArray | None = None  #: (ndim, ndim) in the order x, y[, z] [S/m]
     lower: float | None = None  #: certified lower bound [S/m]
     upper: float | None = None  #: certified upper bound [S/m]
+
+    @property
+    def best(self) -> float | None:
+        """Geometric mean of the bounds: much nearer to the exact value than either [S/m]."""
+        return None if self.lower is None or self.upper is None else math.sqrt(self.lower * self.upper)
+
+    @property
+    def gap(self) -> float | None:
+        """Relative width of the certified interval, (upper - lower) / best."""
+        if self.best is None or self.lower is None or self.upper is None:
+            return None
+        return (self.upper - self.lower) / self.best if self.best > 0 else 0.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ThinLoss:
+    """Share of the whole loss that each face with a thin interface has, across and along it."""
+
+    first: NDArray[np.int64]  #: (n,) flat index of the pixel on the low side
+    second: NDArray[np.int64]  #: (n,) flat index of the pixel on the high side
+    axis: NDArray[np.int64]  #: (n,) array axis of the normal
+    across: FloatArray  #: (n,)
+    along: FloatArray  #: (n,)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,6 +9,7 @@ the sum over a staircase is then exact for every plane.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,22 +29,34 @@ class Facets:
     second: NDArray[np.int64]  #: (n,) flat index of the pixel on the high side
     axis: NDArray[np.int64]  #: (n,) array axis of the normal
     shape: tuple[int, ...]  #: shape of the image
+    periodic: bool = False  #: whether opposite sides of the image are neighbours
 
     def __len__(self) -> int:
         return len(self.first)
 
     def select(self, chosen: NDArray[np.bool_]) -> Facets:
         """Keep some of the faces."""
-        return Facets(first=self.first[chosen], second=self.second[chosen], axis=self.axis[chosen], shape=self.shape)
+        return Facets(first=self.first[chosen], second=self.second[chosen], axis=self.axis[chosen], shape=self.shape,
+                      periodic=self.periodic)
 
 
-def facets(labels: NDArray[np.integer], grains: NDArray[np.integer] | None = None) -> Facets:
+def across(image: NDArray[Any], axis: int, periodic: bool = False) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Values on the low and on the high side of every face along an axis; the shape is one less where not periodic."""
+    if periodic:
+        return image, np.roll(image, -1, axis=axis)
+    low = tuple(slice(None, -1) if d == axis else slice(None) for d in range(image.ndim))
+    high = tuple(slice(1, None) if d == axis else slice(None) for d in range(image.ndim))
+    return image[low], image[high]
+
+
+def facets(labels: NDArray[np.integer], grains: NDArray[np.integer] | None = None, periodic: bool = False) -> Facets:
     """List the faces between pixels of different label, or of different grain.
 
     Parameters
     ----------
     labels : (H, W) or (D, H, W) phase of each pixel.
     grains : same shape, grain of each pixel, or None.
+    periodic : whether the last pixel along each axis is a neighbour of the first.
 
     >>> f = facets(np.array([[0, 0], [1, 1]]))
     >>> f.first.tolist(), f.second.tolist(), f.axis.tolist()
@@ -52,16 +65,17 @@ def facets(labels: NDArray[np.integer], grains: NDArray[np.integer] | None = Non
     index = np.arange(labels.size, dtype=np.int64).reshape(labels.shape)
     first, second, axes = [], [], []
     for axis in range(labels.ndim):
-        low = tuple(slice(None, -1) if d == axis else slice(None) for d in range(labels.ndim))
-        high = tuple(slice(1, None) if d == axis else slice(None) for d in range(labels.ndim))
-        differ = labels[low] != labels[high]
+        low, high = across(labels, axis, periodic)
+        differ = low != high
         if grains is not None:
-            differ |= grains[low] != grains[high]
-        first.append(index[low][differ])
-        second.append(index[high][differ])
+            low, high = across(grains, axis, periodic)
+            differ |= low != high
+        low, high = across(index, axis, periodic)
+        first.append(low[differ])
+        second.append(high[differ])
         axes.append(np.full(len(first[-1]), axis, dtype=np.int64))
     return Facets(first=np.concatenate(first), second=np.concatenate(second), axis=np.concatenate(axes),
-                  shape=labels.shape)
+                  shape=labels.shape, periodic=periodic)
 
 
 def measure(faces: Facets, side: NDArray[np.integer]) -> FloatArray:
@@ -120,11 +134,12 @@ def _along_curve(faces: Facets, pair: NDArray[np.int64], sign: FloatArray) -> Fl
 
 def _successors(faces: Facets, pair: NDArray[np.int64]) -> NDArray[np.int64]:
     """Link half-faces: (face, end) -> (next face, its far end), or -1 at junctions, borders and corners."""
-    width = faces.shape[1] + 1
+    grid = faces.shape if faces.periodic else (faces.shape[0] + 1, faces.shape[1] + 1)
     row, column = faces.first // faces.shape[1], faces.first % faces.shape[1]
     vertical = faces.axis == 1  # normal along x: the face runs down, at column + 1
-    start = np.where(vertical, row * width + column + 1, (row + 1) * width + column)
-    stop = np.where(vertical, start + width, start + 1)
+    row, column = row + ~vertical, column + vertical
+    start = row % grid[0] * grid[1] + column % grid[1]
+    stop = (row + vertical) % grid[0] * grid[1] + (column + ~vertical) % grid[1]
     vertex = np.stack([start, stop], axis=1).reshape(-1)  # half-face 2 f + end
     partner = _partners(faces, pair, vertex, sides=2)
     return np.where(partner >= 0, partner ^ 1, -1)  # on to the far end of the next face
@@ -155,15 +170,18 @@ def _edge_neighbours(faces: Facets, pair: NDArray[np.int64]) -> NDArray[np.int64
 
     Sides 0 and 1 of a face lie opposite each other, and so do 2 and 3.
     """
-    shape = np.array(faces.shape) + 1
-    strides = np.array([shape[1] * shape[2], shape[2], 1])
+    grid = faces.shape if faces.periodic else tuple(n + 1 for n in faces.shape)
     corner = np.stack(np.unravel_index(faces.first, faces.shape), axis=1)
     corner[np.arange(len(faces)), faces.axis] += 1  # lowest vertex of the face
-    origin = corner @ strides
     u = np.where(faces.axis == 0, 1, 0)
     v = np.where(faces.axis == 2, 1, 2)
-    edge = np.stack([origin * 3 + v, (origin + strides[u]) * 3 + v,
-                     origin * 3 + u, (origin + strides[v]) * 3 + u], axis=1)
+    unit = np.eye(3, dtype=np.int64)
+
+    def number(place: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.ravel_multi_index(tuple(place.T), grid, mode="wrap" if faces.periodic else "raise")
+
+    edge = np.stack([number(corner) * 3 + v, number(corner + unit[u]) * 3 + v,
+                     number(corner) * 3 + u, number(corner + unit[v]) * 3 + u], axis=1)
     return _partners(faces, pair, edge.reshape(-1), sides=4)
 
 

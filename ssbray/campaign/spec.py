@@ -114,7 +114,7 @@ class ConfirmSection(Section):
 class TruthSection(Section):
     """The finite-element solve."""
 
-    rtol: float = Field(1e-8, gt=0, lt=1)
+    rtol: float = Field(1e-8, ge=1e-15, lt=1)
 
 
 class TrackingSection(Section):

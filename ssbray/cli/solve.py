@@ -32,7 +32,8 @@ def add(commands: Any) -> None:
     command.add_argument("--grains", metavar="FILE", help="grain number of each pixel, for a:a interfaces")
     command.add_argument("--axis", choices=("x", "y", "z"), default="y", help="direction of the current (default y)")
     command.add_argument("--boundary", choices=("dirichlet",), default="dirichlet")
-    command.add_argument("--rtol", type=float, default=1e-8, metavar="R", help="of the energy norm (default 1e-8)")
+    command.add_argument("--rtol", type=float, default=1e-8, metavar="R",
+                         help="relative algebraic error of sigma (default 1e-8)")
     command.add_argument("--save-fields", metavar="F.npz", help="potential, current and loss density")
     command.add_argument("--plot", metavar="F.png", help="a picture of the solution")
     json_option(command)

@@ -9,18 +9,21 @@ import numpy as np
 
 from ssbray.domain import AXES, PhaseMap
 from ssbray.errors import InputError
+from ssbray.fea.thin import AXIS_NAMES, Interfaces, Pair
+
+BOUNDARIES = ("dirichlet", "periodic")
 
 
-def validate(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces: Mapping[tuple[int, int], float],
-             axis: str, boundary: str, rtol: float) -> int:
+def validate(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces: Interfaces, axis: str, boundary: str,
+             rtol: float) -> int:
     """Validate the arguments of `solve`; return the array axis of the current, counted from the first."""
     ndim = phase_map.labels.ndim
     if axis not in AXES or -AXES[axis] > ndim:
         raise InputError("axis", axis, f"choose one of {', '.join(sorted(a for a, k in AXES.items() if -k <= ndim))}")
-    if boundary != "dirichlet":
-        raise InputError("boundary", boundary, "only 'dirichlet' is known")
-    if not 0 < rtol < 1:
-        raise InputError("rtol", rtol, "must lie between 0 and 1, e.g. 1e-8")
+    if boundary not in BOUNDARIES:
+        raise InputError("boundary", boundary, f"choose one of {', '.join(BOUNDARIES)}")
+    if not 1e-15 <= rtol < 1:
+        raise InputError("rtol", rtol, "must lie between 1e-15 and 1, e.g. 1e-8")
     known = range(len(phase_map.phases))
     for label, value in conductivity.items():
         if label not in known:
@@ -31,14 +34,36 @@ def validate(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces:
         if label not in conductivity:
             raise InputError("sigma", label, f"label {label} ({phase_map.phases[label]}) is in the map but has no "
                              "conductivity: give one (0 blocks)")
-    for (a, b), value in interfaces.items():
-        for label in (a, b):
-            if label not in known:
-                raise InputError("interface", f"{a}:{b}", f"no label {label} among 0..{len(phase_map.phases) - 1}")
+    _pairs(phase_map, interfaces.pairs, "interface", "a resistance is zero or more", blocks=True)
+    _pairs(phase_map, interfaces.sheets, "sheet", "a sheet conductance is a finite number, zero or more", blocks=False)
+    if interfaces.grains and phase_map.grains is None:
+        raise InputError("grain interface", next(iter(interfaces.grains)), "needs a map of grains")
+    for (a, b), value in interfaces.grains.items():
+        if a == b or min(a, b) < 1:
+            raise InputError("grain interface", f"{a}:{b}", "name two different grains, numbered from 1")
         if not value >= 0:
-            raise InputError(f"interface[{a}:{b}]", value, "a resistance is zero or more")
-        if a != b and (b, a) in interfaces:
-            raise InputError(f"interface[{a}:{b}]", value, f"{b}:{a} is given too: give the pair once")
-        if a == b and phase_map.grains is None:
-            raise InputError("interface", f"{a}:{b}", "needs a map of grains to know where the boundaries are")
+            raise InputError(f"grain interface[{a}:{b}]", value, "a resistance is zero or more")
+    for name, values in interfaces.faces.items():
+        if name not in AXIS_NAMES[:ndim]:
+            raise InputError("interface map", name, f"faces are named by their normal: {', '.join(AXIS_NAMES[:ndim])}")
+        shape = list(phase_map.labels.shape)
+        shape[ndim - 1 - AXIS_NAMES.index(name)] -= 1
+        if values.shape not in (tuple(shape), phase_map.labels.shape):
+            raise InputError(f"interface map[{name}]", values.shape, f"must have the shape {tuple(shape)}")
+        if (values < 0).any():
+            raise InputError(f"interface map[{name}]", float(np.nanmin(values)), "a resistance is zero or more")
     return AXES[axis] + ndim
+
+
+def _pairs(phase_map: PhaseMap, values: Mapping[Pair, float], field: str, rule: str, blocks: bool) -> None:
+    """Check a table by pairs of labels."""
+    for (a, b), value in values.items():
+        for label in (a, b):
+            if label not in range(len(phase_map.phases)):
+                raise InputError(field, f"{a}:{b}", f"no label {label} among 0..{len(phase_map.phases) - 1}")
+        if not value >= 0 or (math.isinf(value) and not blocks):
+            raise InputError(f"{field}[{a}:{b}]", value, rule)
+        if a != b and (b, a) in values:
+            raise InputError(f"{field}[{a}:{b}]", value, f"{b}:{a} is given too: give the pair once")
+        if a == b and phase_map.grains is None:
+            raise InputError(field, f"{a}:{b}", "needs a map of grains to know where the boundaries are")

@@ -1,7 +1,8 @@
 """The weak forms, on one pixel and one pixel face of unit size.
 
 Every element of an image is the same square or cube, so scikit-fem integrates once and the
-assembly scales: conduction by the pixel's conductivity, the jump by the face's conductance.
+assembly scales: conduction by the pixel's conductivity, the jump by the face's conductance,
+conduction along a face by its sheet conductance.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from skfem import Basis, BilinearForm, ElementHex1, ElementLineP1, ElementQuad1, MeshHex, MeshLine, MeshQuad
 from skfem.helpers import dot, grad
 
@@ -27,7 +29,7 @@ def jump(u, v, _):  # type: ignore[no-untyped-def]
     return u * v
 
 
-def corners(ndim: int) -> np.ndarray:
+def corners(ndim: int) -> NDArray[np.int64]:
     """Corner offsets of a pixel in array order: row c holds the bits of c, first axis first, (2**ndim, ndim)."""
     return np.indices((2,) * ndim).reshape(ndim, -1).T
 
@@ -42,8 +44,30 @@ def conduction_matrix(ndim: int) -> FloatArray:
 @cache
 def jump_matrix(ndim: int) -> FloatArray:
     """Mass matrix of the unit face of a pixel, (2**(ndim-1),) * 2, corners in the order of `corners(ndim - 1)`."""
-    basis = Basis(MeshLine(), ElementLineP1()) if ndim == 2 else Basis(MeshQuad(), ElementQuad1())
-    return _in_corner_order(jump.assemble(basis).toarray(), basis.doflocs, ndim - 1)
+    return _in_corner_order(jump.assemble(_face(ndim)).toarray(), _face(ndim).doflocs, ndim - 1)
+
+
+@cache
+def sheet_matrix(ndim: int) -> FloatArray:
+    """Stiffness of the unit face of a pixel, for current along it; as `jump_matrix`."""
+    return _in_corner_order(conduction.assemble(_face(ndim)).toarray(), _face(ndim).doflocs, ndim - 1)
+
+
+@cache
+def two_sided(ndim: int) -> tuple[FloatArray, FloatArray]:
+    """Matrices of a face with a value on each side, (2**ndim, 2**ndim): low side's corners, then the high side's.
+
+    The first is the jump across. The second is conduction along a layer whose potential goes
+    linearly from one side to the other, averaged over its thickness.
+    """
+    across: FloatArray = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    along: FloatArray = np.array([[1.0, 0.5], [0.5, 1.0]]) / 3
+    return (np.asarray(np.kron(across, jump_matrix(ndim)), dtype=np.float64),
+            np.asarray(np.kron(along, sheet_matrix(ndim)), dtype=np.float64))
+
+
+def _face(ndim: int) -> Basis:
+    return Basis(MeshLine(), ElementLineP1()) if ndim == 2 else Basis(MeshQuad(), ElementQuad1())
 
 
 def _in_corner_order(matrix: FloatArray, places: FloatArray, ndim: int) -> FloatArray:

@@ -16,7 +16,9 @@ from ssbray.domain import FloatArray
 from ssbray.errors import SolverError
 
 MAX_ITERATIONS = 2000
-ROUND_OFF = 1e-13  #: of the energy norm of the load, below which no iteration gets
+ROUND_OFF = 1e-28  #: of the power, or of the energy of the load: below it there is only rounding
+SAFETY = 4.0  #: on the estimated error of the energy
+WINDOW = 3  #: steps over which the rate of convergence is taken
 _BOOMERAMG = {
     "pc_type": "hypre",
     "pc_hypre_type": "boomeramg",
@@ -24,7 +26,11 @@ _BOOMERAMG = {
     "pc_hypre_boomeramg_interp_type": "ext+i",
     "pc_hypre_boomeramg_P_max": "4",
     "pc_hypre_boomeramg_agg_nl": "1",
-    "pc_hypre_boomeramg_relax_type_all": "symmetric-SOR/Jacobi",
+    "pc_hypre_boomeramg_agg_num_paths": "2",
+    "pc_hypre_boomeramg_relax_type_down": "SOR/Jacobi",  # one sweep there and its transpose back: symmetric
+    "pc_hypre_boomeramg_relax_type_up": "backward-SOR/Jacobi",
+    "pc_hypre_boomeramg_relax_type_coarse": "Gaussian-elimination",
+    "pc_hypre_boomeramg_no_CF": "1",
 }
 _GAMG = {
     "pc_type": "gamg",
@@ -38,16 +44,14 @@ _GAMG = {
 class Solved:
     """The unknowns of a linear system and how they were found."""
 
-    values: FloatArray
+    values: FloatArray  #: (n,)
     iterations: int
     residual: float  #: ||b - A x|| / ||b||
-    solver: str
-    setup_s: float
-    solve_s: float
+    error: float  #: energy of the error, estimated from the preconditioned residual
 
 
 @cache
-def _petsc() -> Any:
+def petsc() -> Any:
     """PETSc, initialised once per process, silent and without its signal handlers."""
     # one process needs no network, yet Open MPI would listen on every interface, by itself and through a daemon
     os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")
@@ -63,78 +67,133 @@ def _petsc() -> Any:
 @cache
 def packages() -> dict[str, Any]:
     """What the installed PETSc offers: its version, and whether it has hypre, CHOLMOD and MUMPS."""
-    petsc = _petsc()
-    version = ".".join(map(str, petsc.Sys.getVersion()))
-    return {"version": version, **{name: bool(petsc.Sys.hasExternalPackage(key)) for name, key in
+    version = ".".join(map(str, petsc().Sys.getVersion()))
+    return {"version": version, **{name: bool(petsc().Sys.hasExternalPackage(key)) for name, key in
                                    (("hypre", "hypre"), ("cholmod", "suitesparse"), ("mumps", "mumps"))}}
 
 
-def solve(matrix: sparse.csr_matrix, load: FloatArray, power: Callable[[FloatArray], float], rtol: float, ndim: int
-          ) -> Solved:
-    """Solve for the unknowns that minimise the dissipated power.
+def options(ndim: int) -> tuple[str, dict[str, str]]:
+    """Name and PETSc options of the preconditioner: BoomerAMG where PETSc has hypre, else GAMG."""
+    if not packages()["hypre"]:
+        return "gamg", _GAMG
+    return "boomeramg", {**_BOOMERAMG, "pc_hypre_boomeramg_strong_threshold": "0.25" if ndim == 2 else "0.5"}
 
-    BoomerAMG where PETSc has hypre, else GAMG: `Solved.solver` says which. The error in the energy
-    norm, as the preconditioner sees it, is brought below `rtol` times the energy norm of the
-    solution; a tolerance relative to the load alone would be lax where most of it is blocked.
-    The relative error of the conductivity is the square of that.
+
+def set_options(prefix: str, values: dict[str, str]) -> None:
+    """Put options into PETSc's database."""
+    database = petsc().Options()
+    for key, value in values.items():
+        database[prefix + key] = value
+
+
+class Multigrid:
+    """A symmetric positive definite matrix with its preconditioner, for any number of loads.
 
     Parameters
     ----------
-    matrix, load : symmetric positive definite system.
-    power : power dissipated by given unknowns, without cancellation.
-    rtol : relative tolerance in the energy norm.
+    matrix : (n, n), columns sorted.
     ndim : 2 or 3, for the preconditioner.
-
-    Raises
-    ------
-    SolverError
-        Not converged within `MAX_ITERATIONS`, or broken down; no values are returned then.
     """
-    petsc = _petsc()
-    options = _BOOMERAMG if packages()["hypre"] else _GAMG
-    if len(load) == 0:
-        return Solved(values=np.zeros(0), iterations=0, residual=0.0, solver="none needed", setup_s=0.0, solve_s=0.0)
-    threshold = {"pc_hypre_boomeramg_strong_threshold": "0.25" if ndim == 2 else "0.5"} if options is _BOOMERAMG else {}
-    database = petsc.Options()
-    prefix = "ssbray_"
-    for key, value in {**options, **threshold}.items():
-        database[prefix + key] = value
-    index = petsc.IntType
-    a = petsc.Mat().createAIJWithArrays(
-        matrix.shape, (matrix.indptr.astype(index, copy=False), matrix.indices.astype(index, copy=False), matrix.data),
-        comm=petsc.COMM_SELF)
-    a.setOption(petsc.Mat.Option.SPD, True)
-    ksp = petsc.KSP().create(petsc.COMM_SELF)
-    b = petsc.Vec().createWithArray(load, comm=petsc.COMM_SELF)
-    x = b.duplicate()
-    try:
-        ksp.setOptionsPrefix(prefix)
-        ksp.setOperators(a)
-        ksp.setType("cg")
-        ksp.setNormType(petsc.KSP.NormType.NATURAL)
-        ksp.setTolerances(rtol=rtol, atol=0.0, max_it=MAX_ITERATIONS)
-        ksp.setFromOptions()
+
+    def __init__(self, matrix: sparse.csr_matrix, ndim: int) -> None:
+        api = petsc()
+        kind, chosen = options(ndim)
+        self.name = f"cg+{kind}" if matrix.shape[0] else "none needed"
         started = time.perf_counter()
-        ksp.setUp()
-        ready = time.perf_counter()
-        ksp.solve(b, x)
-        reason, iterations = int(ksp.getConvergedReason()), int(ksp.getIterationNumber())
-        values = x.getArray().copy()
-        goal = max(rtol * power(values) ** 0.5, ROUND_OFF * power(np.zeros_like(values)) ** 0.5)
-        if reason > 0 and ksp.getResidualNorm() > goal:
-            ksp.setTolerances(rtol=1e-50, atol=goal, max_it=MAX_ITERATIONS)
-            ksp.setInitialGuessNonzero(True)
-            ksp.solve(b, x)
-            reason, iterations = int(ksp.getConvergedReason()), iterations + int(ksp.getIterationNumber())
+        self._size = matrix.shape[0]
+        if self._size:
+            set_options("ssbray_", chosen)
+            pattern = (matrix.indptr.astype(api.IntType, copy=False), matrix.indices.astype(api.IntType, copy=False))
+            self._matrix = api.Mat().createAIJWithArrays(matrix.shape, (*pattern, matrix.data), comm=api.COMM_SELF)
+            self._matrix.setOption(api.Mat.Option.SPD, True)
+            self._apply = api.PC().create(api.COMM_SELF)
+            self._apply.setOptionsPrefix("ssbray_")
+            self._apply.setOperators(self._matrix)
+            self._apply.setFromOptions()
+            self._apply.setUp()
+        self.setup_s = time.perf_counter() - started
+
+    def __enter__(self) -> Multigrid:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._size:
+            self._apply.destroy()
+            self._matrix.destroy()
+
+    def solve(self, load: FloatArray, rtol: float, start: float = 0.0,
+              power: Callable[[FloatArray], float] | None = None) -> Solved:
+        """Minimise the dissipated power, to a relative error `rtol` of the power itself.
+
+        Each step lowers the power by a known amount, and the steps fall geometrically, which gives
+        the error that is left (Strakos and Tichy 2002, Electron. Trans. Numer. Anal. 13, 56).
+
+        Parameters
+        ----------
+        load : (n,) right-hand side.
+        rtol : relative tolerance of the power, and so of the conductivity.
+        start : power of x = 0.
+        power : power dissipated with given unknowns, without cancellation; without it the tolerance is relative
+            to the power by which x lowers that of zero.
+
+        Raises
+        ------
+        SolverError
+            Not converged within `MAX_ITERATIONS`, or broken down; no values are returned then.
+        """
+        if not self._size or not load.any():
+            return Solved(values=np.zeros(self._size), iterations=0, residual=0.0, error=0.0)
+        api = petsc()
+        x = api.Vec().createWithArray(np.zeros(self._size), comm=api.COMM_SELF)
+        r = api.Vec().createWithArray(load.copy(), comm=api.COMM_SELF)
+        z, q = r.duplicate(), r.duplicate()
+        self._apply.apply(r, z)
+        p = z.copy()
+        rho = first = r.dot(z)
+        gains: list[float] = []
+        left = start
+        try:
+            while not rho <= ROUND_OFF * start:
+                self._matrix.mult(p, q)
+                curvature = p.dot(q)
+                if not (np.isfinite(rho) and np.isfinite(curvature) and curvature > 0 and rho > 0):
+                    raise SolverError(f"conjugate gradients broke down after {len(gains)} iterations: the matrix or "
+                                      "its preconditioner is not positive definite; the result was discarded")
+                alpha = rho / curvature
+                x.axpy(alpha, p)
+                r.axpy(-alpha, q)
+                gains.append(alpha * rho)
+                left -= gains[-1]
+                self._apply.apply(r, z)
+                rho, before = r.dot(z), rho
+                error = max(_remaining(gains), rho)  # either alone can be deceived by a plateau
+                if rho <= ROUND_OFF * first:
+                    break
+                if power is None:
+                    if error <= rtol * sum(gains):
+                        break
+                elif error <= rtol * max(left, 1e-6 * start) and (
+                        left > 1e-6 * start or error <= rtol * power(x.getArray())):
+                    break
+                if len(gains) >= MAX_ITERATIONS:
+                    raise SolverError(f"conjugate gradients did not converge in {MAX_ITERATIONS} iterations: the error "
+                                      f"of the conductivity is still {error / max(left, 1e-300):.1e}; "
+                                      "the result was discarded")
+                p.aypx(rho / before, z)
             values = x.getArray().copy()
-        done = time.perf_counter()
-    finally:
-        for thing in (ksp, a, b, x):
-            thing.destroy()
-    residual = float(np.linalg.norm(load - matrix @ values) / np.linalg.norm(load))
-    if reason <= 0 or not np.isfinite(residual):
-        raise SolverError(f"conjugate gradients stopped after {iterations} iterations with PETSc reason {reason} "
-                          f"and relative residual {residual:.1e}: the result was discarded")
-    return Solved(values=values, iterations=iterations, residual=residual,
-                  solver=f"cg+{'boomeramg' if options is _BOOMERAMG else 'gamg'}",
-                  setup_s=ready - started, solve_s=done - ready)
+            self._matrix.mult(x, q)
+            q.aypx(-1.0, api.Vec().createWithArray(load, comm=api.COMM_SELF))  # the true residual
+            self._apply.apply(q, z)
+            return Solved(values=values, iterations=len(gains), residual=float(q.norm() / np.linalg.norm(load)),
+                          error=abs(float(q.dot(z))))
+        finally:
+            for vector in (x, r, z, q, p):
+                vector.destroy()
+
+
+def _remaining(gains: list[float]) -> float:
+    """What further steps would still lower the energy by, from the last ones; infinite while there are too few."""
+    if len(gains) <= WINDOW:
+        return np.inf
+    rate = min(max((gains[-1] / gains[-1 - WINDOW]) ** (1 / WINDOW), 0.02), 0.98)
+    return SAFETY * gains[-1] * rate / (1 - rate)

@@ -7,28 +7,40 @@ from numpy.typing import NDArray
 
 from ssbray.domain import FloatArray
 from ssbray.fea import forms
-from ssbray.fea.assemble import Joints
+from ssbray.fea.assemble import Joints, ramp_on_faces
 from ssbray.fea.mesh import Mesh
 
-BLOCK = 1_000_000  #: elements at a time
+BLOCK = 500_000  #: elements at a time
 
 
-def dissipated(elements: Mesh, sigma: FloatArray, joint: Joints, potential: FloatArray
-               ) -> tuple[FloatArray, FloatArray]:
-    """Power lost in each element (n,) and in each joint (m,), relative, for a potential (n_dofs,).
+def dissipated(mesh: Mesh, sigma: FloatArray, joint: Joints, correction: FloatArray, slope: FloatArray
+               ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Power lost in each element (n,), across each joint (m,) and along it (m,), relative.
 
     Only differences within an element count, so its first corner is taken off first: at high contrast
     the drop in a good conductor is lost in the digits of the potential itself.
+
+    Parameters
+    ----------
+    mesh, sigma, joint : as assembled.
+    correction : (n_dofs,) what is added to the ramp.
+    slope : (ndim,) of the ramp, per pixel.
     """
-    ndim = len(elements.shape)
-    jumps = potential[joint.dofs[:, 0]] - potential[joint.dofs[:, 1]]
+    ndim = len(mesh.shape)
+    ramp = forms.corners(ndim) @ slope
     in_pixels = np.empty(len(sigma))
     for begin in range(0, len(sigma), BLOCK):  # a volume's corner values would fill gigabytes at once
         part = slice(begin, begin + BLOCK)
-        at_corners = potential[elements.dofs[part]]
-        in_pixels[part] = sigma[part] * _quadratic(at_corners - at_corners[:, :1], forms.conduction_matrix(ndim))
-    return (in_pixels,
-            joint.conductance * _quadratic(jumps, forms.jump_matrix(ndim)))
+        at_corners = correction[mesh.dofs[part]]
+        in_pixels[part] = sigma[part] * _quadratic(at_corners - at_corners[:, :1] + ramp,
+                                                   forms.conduction_matrix(ndim))
+    jumps = correction[joint.dofs[:, 0]] - correction[joint.dofs[:, 1]]
+    across = joint.conductance * _quadratic(jumps, forms.jump_matrix(ndim))
+    along = np.zeros(len(joint))
+    if joint.sheet.any():
+        on_faces = correction[joint.dofs.reshape(len(joint), -1)] + ramp_on_faces(joint, slope)
+        along = joint.sheet * _quadratic(on_faces, forms.two_sided(ndim)[1])
+    return in_pixels, across, along
 
 
 def _quadratic(values: FloatArray, matrix: FloatArray) -> FloatArray:
@@ -36,31 +48,53 @@ def _quadratic(values: FloatArray, matrix: FloatArray) -> FloatArray:
     return np.einsum("ni,ni->n", values @ matrix, values)
 
 
-def shares(labels: NDArray[np.uint8], pixels: NDArray[np.int64], loss_pixels: FloatArray, joint: Joints,
-            loss_joints: FloatArray, total: float) -> dict[str, float]:
-    """Shares of the dissipated power by phase and by thin interface; they sum to one."""
-    by_phase = np.bincount(labels.reshape(-1)[pixels], weights=loss_pixels, minlength=256)
+def mean_current(mesh: Mesh, sigma: FloatArray, joint: Joints, correction: FloatArray, slope: FloatArray
+                 ) -> FloatArray:
+    """Current through the whole map (ndim,), in array axes: the power against each unit ramp, relative."""
+    ndim = len(mesh.shape)
+    ramps = forms.corners(ndim)
+    matrix = forms.conduction_matrix(ndim)
+    force = np.zeros(2**ndim)
+    for begin in range(0, len(sigma), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        at_corners = correction[mesh.dofs[part]]
+        force += sigma[part] @ (at_corners - at_corners[:, :1] + ramps @ slope)
+    total = ramps.T @ matrix @ force
+    if joint.sheet.any():
+        on_faces = correction[joint.dofs.reshape(len(joint), -1)] + ramp_on_faces(joint, slope)
+        along = (joint.sheet[:, None] * on_faces) @ forms.two_sided(ndim)[1]
+        for axis in range(ndim):
+            total[axis] += np.sum(along * ramp_on_faces(joint, np.eye(ndim)[axis]))
+    return total
+
+
+def fields(mesh: Mesh, correction: FloatArray, slope: FloatArray, sigma: FloatArray
+           ) -> tuple[FloatArray, FloatArray]:
+    """Correction (n,) and current density (n, ndim), in array axes, at the centres of the elements."""
+    ndim = len(mesh.shape)
+    bits = forms.corners(ndim)
+    value = np.empty(len(sigma))
+    current = np.empty((len(sigma), ndim))
+    for begin in range(0, len(sigma), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        at_corners = correction[mesh.dofs[part]]
+        value[part] = at_corners.mean(axis=1)
+        for axis in range(ndim):
+            weight = (2 * bits[:, axis] - 1) / 2 ** (ndim - 1)
+            current[part, axis] = -sigma[part] * ((at_corners - at_corners[:, :1]) @ weight + slope[axis])
+    return value, current
+
+
+def by_kind(labels: NDArray[np.uint8], pixels: NDArray[np.int64], in_pixels: FloatArray, pair: NDArray[np.int64],
+            across: FloatArray, along: FloatArray) -> dict[str, float]:
+    """Shares of the dissipated power by phase, and across and along interfaces by pair of phases; they sum to 1."""
+    total = float(in_pixels.sum() + across.sum() + along.sum())
+    by_phase = np.bincount(labels.reshape(-1)[pixels], weights=in_pixels, minlength=256)
     present = np.flatnonzero(np.bincount(labels.reshape(-1)))
     shares = {f"phase:{label}": float(by_phase[label] / total) for label in present}
-    code = joint.pair[:, 0] * 256 + joint.pair[:, 1]
-    for pair in np.unique(code):
-        shares[f"interface:{pair // 256}:{pair % 256}"] = float(loss_joints[code == pair].sum() / total)
+    code, place = np.unique(pair[:, 0] * 256 + pair[:, 1], return_inverse=True)
+    for kind, loss in (("interface", across), ("sheet", along)):
+        for number, share in zip(code, np.bincount(place.reshape(-1), weights=loss, minlength=len(code)), strict=True):
+            if share > 0 or kind == "interface":
+                shares[f"{kind}:{number // 256}:{number % 256}"] = float(share / total)
     return shares
-
-
-def fields(elements: Mesh, potential: FloatArray, sigma: FloatArray, loss: FloatArray, pixel_m: float
-            ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Potential, current density (x, y[, z]) and loss density at pixel centres, for 1 V between the planes."""
-    ndim = len(elements.shape)
-    at_corners = potential[elements.dofs]
-    image = np.full(elements.shape, np.nan)
-    image.reshape(-1)[elements.pixels] = at_corners.mean(axis=1)
-    current = np.zeros((ndim, *elements.shape))
-    bits = forms.corners(ndim)
-    for component in range(ndim):
-        upper = bits[:, ndim - 1 - component] == 1
-        gradient = (at_corners[:, upper].mean(axis=1) - at_corners[:, ~upper].mean(axis=1)) / pixel_m
-        current[component].reshape(-1)[elements.pixels] = -sigma * gradient
-    density = np.zeros(elements.shape)
-    density.reshape(-1)[elements.pixels] = loss / pixel_m**2
-    return image, current, density

@@ -8,20 +8,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ssbray import raster, units
-from ssbray.domain import FloatArray, PhaseMap, TransportSolution
-from ssbray.fea import assemble, checks, krylov, losses, mesh, percolation
-from ssbray.raster import Facets
+from ssbray.domain import FloatArray, PhaseMap, ThinLoss, TransportSolution
+from ssbray.fea import cells, checks, losses, percolation, q1
+from ssbray.fea.problem import Problem, prepare
+from ssbray.fea.q1 import Response
+from ssbray.fea.thin import Interfaces
 
 
 def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
-          interfaces: Mapping[tuple[int, int], float] | None = None, *,
-          axis: str = "y", boundary: str = "dirichlet", rtol: float = 1e-8) -> TransportSolution:
+          interfaces: Mapping[tuple[int, int], float] | Interfaces | None = None, *,
+          axis: str = "y", boundary: str = "dirichlet", tensor: bool = False, bounds: bool = False,
+          rtol: float = 1e-8) -> TransportSolution:
     """Drive a current through a map and find its effective conductivity.
 
-    ``div(sigma grad phi) = 0`` in the pixels, with ``[phi] = -R j`` across thin interfaces; the
-    planes at both ends of `axis` at 1 V and 0 V, no flux through the other sides. Bilinear (Q1)
-    elements, one per pixel, so the result is an upper bound for the map's own geometry.
+    ``div(sigma grad phi) = 0`` in the pixels, with ``[phi] = -R j`` across thin interfaces. Bilinear
+    (Q1) elements, one per pixel, so the result is an upper bound for the map's own geometry.
     Interface area is corrected for the staircase of the pixels (`raster.measure`). Pixels that
     no current can reach are left out exactly: nothing is given a small conductivity instead.
 
@@ -30,10 +31,15 @@ def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
     phase_map : the section or volume.
     conductivity : label -> conductivity [S/m]; every label in the map needs one, 0 blocks.
     interfaces : (label, label) -> area-specific resistance [ohm m2]; equal labels: between
-        different grains of that label. `math.inf` blocks.
+        different grains of that label. `math.inf` blocks. `Interfaces` says more: single pairs of
+        grains, single faces, layers that conduct along themselves.
     axis : "x", "y" or "z".
-    boundary : "dirichlet".
-    rtol : relative tolerance of the energy norm; the conductivity's error goes with its square.
+    boundary : "dirichlet": the planes at both ends of `axis` at 1 V and 0 V, no flux through the
+        other sides. "periodic": the map repeats, under a mean field of 1 V per cell.
+    tensor : also find the other components. Plates with insulated sides are the periodic problem
+        of the mirrored map, whose tensor is diagonal: each entry is a solve of its own.
+    bounds : also find a lower bound (`cells.bound`), so that the exact value is enclosed.
+    rtol : relative algebraic error of the conductivity at which iterating stops.
 
     Raises
     ------
@@ -43,93 +49,83 @@ def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
         The linear solver did not converge.
     """
     started = time.perf_counter()
-    array_axis = checks.validate(phase_map, conductivity, interfaces or {}, axis, boundary, rtol)
-    labels = phase_map.labels
-    table = np.zeros(256)
-    table[list(conductivity)] = list(conductivity.values())
-    sigma = table[labels]
-    faces, resistance = _thin_interfaces(phase_map, interfaces or {})
-    shut = np.isinf(resistance)
-    active = percolation.percolating(sigma > 0, faces.select(shut), array_axis)
-    if not active.any():
-        return _blocked(phase_map, axis, percolation.explain(sigma > 0, faces.select(shut), array_axis, axis), started)
+    if not isinstance(interfaces, Interfaces):
+        interfaces = Interfaces(pairs=interfaces or {})
+    array_axis = checks.validate(phase_map, conductivity, interfaces, axis, boundary, rtol)
+    periodic = boundary == "periodic"
+    problem = prepare(phase_map, conductivity, interfaces, array_axis, periodic)
+    ndim = phase_map.labels.ndim
+    wanted = range(ndim) if tensor and periodic else [array_axis]
+    response = q1.respond(problem, [d for d in wanted if problem.open_axes[d]], rtol)
+    matrix = None
+    if tensor:
+        if periodic:
+            matrix = response.tensor()
+        else:
+            matrix = np.zeros((ndim, ndim))
+            for d in range(ndim):
+                other = problem if d == array_axis else prepare(phase_map, conductivity, interfaces, d, False)
+                one = response if d == array_axis else q1.respond(other, [d] if other.open_axes[d] else [], rtol)
+                matrix[ndim - 1 - d, ndim - 1 - d] = one.sigma(d)
+    if not problem.open_axes[array_axis]:
+        reason = percolation.explain(problem.conducts, problem.blocked, array_axis, axis, periodic)
+        return _blocked(phase_map, axis, boundary, reason, started, matrix, bounds)
+    return _solution(phase_map, problem, response, axis, boundary, matrix, bounds, started)
 
-    inside = active.reshape(-1)
-    present = inside[faces.first] & inside[faces.second]
-    faces, resistance = faces.select(present), resistance[present]
-    elements = mesh.build(active, faces)
-    reference = float(sigma[active].max())
-    pixel_m = units.metres(phase_map.pixel_size_nm)
-    open_ = np.isfinite(resistance)
-    joint = _joints(phase_map, elements, faces.select(open_), pixel_m / (resistance[open_] * reference))
-    relative = sigma.reshape(-1)[elements.pixels] / reference
-    meshed = time.perf_counter()
 
-    system = assemble.system(elements, relative, joint, array_axis)
-    assembled = time.perf_counter()
-
-    def power(values: FloatArray) -> float:
-        in_pixels, in_joints = losses.dissipated(elements, relative, joint, system.expand(values))
-        return float(in_pixels.sum() + in_joints.sum())
-
-    solved = krylov.solve(system.matrix, system.load, power, rtol, labels.ndim)
-    potential = system.expand(solved.values)
-    loss_pixels, loss_joints = losses.dissipated(elements, relative, joint, potential)
-    total = float(loss_pixels.sum() + loss_joints.sum())
-    length = labels.shape[array_axis]
-    sigma_eff = reference * total * length**2 / labels.size
-    image, current, density = losses.fields(elements, potential, relative * reference, loss_pixels * reference, pixel_m)
-    warnings = [] if solved.solver.endswith(("boomeramg", "needed")) else [
+def _solution(phase_map: PhaseMap, problem: Problem, response: Response, axis: str, boundary: str,
+              matrix: FloatArray | None, bounds: bool, started: float) -> TransportSolution:
+    assert response.discrete is not None
+    d, labels, array_axis = response.discrete, phase_map.labels, problem.axis
+    length, pixel_m = labels.shape[array_axis], problem.pixel_m
+    slope = d.slope(array_axis)
+    correction = response.corrections[array_axis]
+    in_pixels, across, along = losses.dissipated(d.mesh, d.sigma, d.joint, correction, slope)
+    total = float(in_pixels.sum() + across.sum() + along.sum())
+    sigma_eff = problem.reference * total / labels.size
+    value, current = losses.fields(d.mesh, correction, slope, d.sigma)
+    place = np.unravel_index(d.mesh.pixels, labels.shape)[array_axis] + 0.5
+    potential = np.full(labels.shape, np.nan)
+    potential.reshape(-1)[d.mesh.pixels] = 1 - (place * slope[array_axis] + value) / length
+    density = np.zeros((labels.ndim, *labels.shape))
+    for component in range(labels.ndim):
+        density[component].reshape(-1)[d.mesh.pixels] = (
+            -current[:, labels.ndim - 1 - component] * problem.reference / (length * pixel_m))
+    loss = np.zeros(labels.shape)
+    loss.reshape(-1)[d.mesh.pixels] = in_pixels * problem.reference / (length * pixel_m) ** 2
+    warnings = [] if "gamg" not in response.solver else [
         "this PETSc has no hypre: solved with GAMG instead of BoomerAMG; same answer, slower"]
-    if (lost := (sigma > 0).sum() - active.sum()) > 0:
+    if (lost := int(problem.conducts.sum() - problem.active.sum())) > 0:
         warnings.append(f"{lost / labels.size:.2%} of the map conducts without a path to both electrodes: left out")
+    seconds = dict(response.seconds)
+    lower = None
+    if bounds:
+        begun = time.perf_counter()
+        lower = min(problem.reference * cells.bound(problem, array_axis).sigma, sigma_eff)
+        seconds["bounds"] = time.perf_counter() - begun
+    thin = problem.thin
     return TransportSolution(
-        sigma_eff=sigma_eff, asr=length * pixel_m / sigma_eff, axis=axis, percolates=True, reason=None,
-        dissipation_fraction=losses.shares(labels, elements.pixels, loss_pixels, joint, loss_joints, total),
-        potential=image, current_density=current, dissipation=density,
-        dofs=len(system.load), iterations=solved.iterations, residual=solved.residual, solver=solved.solver,
-        seconds={"mesh": meshed - started, "assemble": assembled - meshed, "setup": solved.setup_s,
-                 "solve": solved.solve_s, "total": time.perf_counter() - started},
-        warnings=tuple(warnings))
+        sigma_eff=sigma_eff, asr=length * pixel_m / sigma_eff, axis=axis, boundary=boundary, percolates=True,
+        reason=None, dissipation_fraction=losses.by_kind(labels, d.mesh.pixels, in_pixels, thin.pair, across, along),
+        potential=potential, current_density=density, dissipation=loss,
+        faces=ThinLoss(first=thin.faces.first, second=thin.faces.second, axis=thin.faces.axis, across=across / total,
+                       along=along / total),
+        dofs=d.n_free, iterations=response.iterations, residual=response.residual, solver=response.solver,
+        seconds={**seconds, "total": time.perf_counter() - started}, warnings=tuple(warnings), tensor=matrix,
+        lower=lower, upper=sigma_eff if bounds else None)
 
 
-def _thin_interfaces(phase_map: PhaseMap, interfaces: Mapping[tuple[int, int], float]) -> tuple[Facets, FloatArray]:
-    """Faces with a resistance, and the resistance of each per true area [ohm m2], staircase corrected."""
-    resistance = {(min(pair), max(pair)): value for pair, value in interfaces.items() if value > 0}
-    labels = phase_map.labels
-    within = any(a == b for a, b in resistance)
-    faces = raster.facets(labels, phase_map.grains if within else None)
-    if not resistance:
-        nothing = np.zeros(len(faces), dtype=bool)
-        return faces.select(nothing), np.zeros(0)
-    flat = labels.reshape(-1).astype(np.int64)
-    a, b = flat[faces.first], flat[faces.second]
-    known = np.ones(len(faces), dtype=bool)
-    if within and phase_map.grains is not None:  # grain 0 is "none": no boundary is known there
-        grain = phase_map.grains.reshape(-1)
-        known = (a != b) | ((grain[faces.first] > 0) & (grain[faces.second] > 0))
-    table = np.zeros((256, 256))
-    for (low, high), value in resistance.items():
-        table[low, high] = table[high, low] = value
-    per_face = np.where(known, table[a, b], 0.0)
-    faces, per_face = faces.select(per_face > 0), per_face[per_face > 0]
-    if within and phase_map.grains is not None:
-        flat = flat + 256 * phase_map.grains.reshape(-1).astype(np.int64)
-    return faces, per_face / raster.measure(faces, flat)
-
-
-def _joints(phase_map: PhaseMap, elements: mesh.Mesh, faces: Facets, conductance: FloatArray) -> assemble.Joints:
-    flat = phase_map.labels.reshape(-1).astype(np.int64)
-    pair = np.sort(np.stack([flat[faces.first], flat[faces.second]], axis=1), axis=1)
-    return assemble.joints(elements, faces, conductance, pair)
-
-
-def _blocked(phase_map: PhaseMap, axis: str, reason: str, started: float) -> TransportSolution:
+def _blocked(phase_map: PhaseMap, axis: str, boundary: str, reason: str, started: float, matrix: FloatArray | None,
+             bounds: bool) -> TransportSolution:
     """The exact answer where nothing percolates."""
     shape = phase_map.labels.shape
+    nothing, none = np.zeros(0, dtype=np.int64), np.zeros(0)
     spent = time.perf_counter() - started
     return TransportSolution(
-        sigma_eff=0.0, asr=math.inf, axis=axis, percolates=False, reason=reason, dissipation_fraction={},
-        potential=np.full(shape, np.nan), current_density=np.zeros((len(shape), *shape)), dissipation=np.zeros(shape),
+        sigma_eff=0.0, asr=math.inf, axis=axis, boundary=boundary, percolates=False, reason=reason,
+        dissipation_fraction={}, potential=np.full(shape, np.nan), current_density=np.zeros((len(shape), *shape)),
+        dissipation=np.zeros(shape), faces=ThinLoss(first=nothing, second=nothing, axis=nothing, across=none,
+                                                    along=none),
         dofs=0, iterations=0, residual=0.0, solver="none needed",
-        seconds={"mesh": spent, "assemble": 0.0, "setup": 0.0, "solve": 0.0, "total": spent})
+        seconds={"mesh": spent, "assemble": 0.0, "setup": 0.0, "solve": 0.0, "total": spent}, tensor=matrix,
+        lower=0.0 if bounds else None, upper=0.0 if bounds else None)

@@ -34,7 +34,7 @@ SIGMA = {0: 1.0, 1: 1e-3, 2: 7.0}
 @pytest.mark.parametrize(("ndim", "axis", "name"), [(2, 0, "y"), (2, 1, "x"), (3, 0, "z"), (3, 1, "y"), (3, 2, "x")])
 def test_layers_in_series_with_interface_resistance(ndim, axis, name):
     resistance = {(0, 1): 2e-6, (2, 0): 3e-6}  # ohm m2; two faces of the first kind, one of the second
-    solution = solve(phase_map(layers(ndim, axis)), SIGMA, resistance, axis=name)
+    solution = solve(phase_map(layers(ndim, axis)), SIGMA, resistance, axis=name, rtol=1e-13)
     total = 10 * NM * (1 / 1.0 + 1 / 1e-3 + 1 / 7.0) + 2 * 2e-6 + 3e-6
     assert solution.sigma_eff == pytest.approx(30 * NM / total, rel=1e-8)
     assert solution.asr == pytest.approx(total, rel=1e-8)
@@ -46,7 +46,7 @@ def test_layers_in_series_with_interface_resistance(ndim, axis, name):
 @pytest.mark.parametrize("resistance", [0.0, 1.0, 100.0])
 def test_layers_of_extreme_contrast(contrast, resistance):
     """Where the drop in the good conductor is lost in the digits of the potential, the power must not be."""
-    solution = solve(phase_map(layers(2, 0)), {0: 1.0, 1: contrast, 2: 7.0}, {(0, 2): resistance})
+    solution = solve(phase_map(layers(2, 0)), {0: 1.0, 1: contrast, 2: 7.0}, {(0, 2): resistance}, rtol=1e-9)
     total = 10 * NM * (1 / 1.0 + 1 / contrast + 1 / 7.0) + resistance
     assert solution.asr == pytest.approx(total, rel=1e-8)
 
@@ -124,8 +124,8 @@ def test_slit_constriction(ratio):
 def test_voltage_times_current_is_the_dissipated_power():
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 3, (24, 31))
-    # the current is linear in the algebraic error, the power quadratic: ask for more digits than usual
-    solution = solve(phase_map(labels), {0: 1.0, 1: 1e-4, 2: 0.0}, {(0, 1): 1e-9}, rtol=1e-10)
+    # holds for every approximation, so a loose tolerance must not hurt it
+    solution = solve(phase_map(labels), {0: 1.0, 1: 1e-4, 2: 0.0}, {(0, 1): 1e-9}, rtol=1e-3)
     mean_current = solution.current_density[1].mean()  # A/m2 along y, for 1 V over 24 nm
     assert mean_current * 24 * NM == pytest.approx(solution.sigma_eff, rel=1e-8)
     assert sum(solution.dissipation_fraction.values()) == pytest.approx(1.0, abs=1e-12)
