@@ -102,6 +102,10 @@ class TransportSolution:
     tensor: FloatArray | None = None  #: (ndim, ndim) in the order x, y[, z] [S/m]
     lower: float | None = None  #: certified lower bound [S/m]
     upper: float | None = None  #: certified upper bound [S/m]
+    corners: Mapping[str, tuple[float, float]] | None = None
+    """"connected", "separated" -> bounds [S/m] of either reading of diagonal contacts, where they differ noticeably"""
+    refinement: Mapping[str, Any] | None = None
+    """unknowns, refined_fraction, gap, reason (why the target gap was not reached, or None)"""
 
     @property
     def best(self) -> float | None:

@@ -30,7 +30,8 @@ class Lower:
     """A certified lower bound."""
 
     sigma: float  #: relative conductivity along the field
-    loss: FloatArray  #: image: dissipation of the admissible current in each pixel for a field of 1 per pixel, relative
+    loss: FloatArray  #: image: dissipation of the current that is tightest beside the potential under a field of 1
+    flux: FloatArray  #: (ndim, ...) mean of that current in each pixel, in array axes, relative
     unknowns: int
     seconds: float
 
@@ -82,12 +83,13 @@ def bound(problem: Problem, axis: int) -> Lower:
         solved = grid.solve(load[:n][free[:n]], BALANCE, start, power)
         seconds = grid.setup_s
     flux = fluxes(solved.values)
-    loss = np.zeros(n)
+    loss, mean = np.zeros(n), np.zeros((ndim, n))
     in_interfaces = 0.0
-    for q, link in zip(flux, links, strict=True):
+    for d, (q, link) in enumerate(zip(flux, links, strict=True)):
         into, out = np.zeros(n + 1), np.zeros(n + 1)
         into[link.high] = q
         out[link.low] = q
+        mean[d] = (into[:n] + out[:n]) / 2
         loss += (into[:n] ** 2 + into[:n] * out[:n] + out[:n] ** 2) / (3 * sigma)
         in_interfaces += float(np.sum(q**2 * link.resistance))
     complementary = float(loss.sum()) + in_interfaces
@@ -95,10 +97,12 @@ def bound(problem: Problem, axis: int) -> Lower:
     defect = ALLOWANCE * solved.error
     current = max(power(solved.values) - defect, 0.0)
     dissipation = (complementary**0.5 + defect**0.5) ** 2
-    image = np.zeros(problem.shape)
-    image.reshape(-1)[cells] = loss
+    scale = current / dissipation if dissipation else 0.0
+    image, means = np.zeros(problem.shape), np.zeros((ndim, *problem.shape))
+    image.reshape(-1)[cells] = scale**2 * loss
+    means.reshape(ndim, -1)[:, cells] = scale * mean
     return Lower(sigma=current**2 / dissipation / problem.active.size * (1 - ROUNDING) if dissipation else 0.0,
-                 loss=image, unknowns=int(free.sum()), seconds=seconds)
+                 loss=image, flux=means, unknowns=int(free.sum()), seconds=seconds)
 
 
 def _links(problem: Problem, number: NDArray[np.int32], sigma: FloatArray, axis: int) -> _Links:

@@ -12,6 +12,7 @@ from ssbray.errors import InputError
 from ssbray.fea.thin import AXIS_NAMES, Interfaces, Pair
 
 BOUNDARIES = ("dirichlet", "periodic")
+CORNERS = ("connected", "separated")
 
 
 def validate(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces: Interfaces, axis: str, boundary: str,
@@ -53,6 +54,16 @@ def validate(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces:
         if (values < 0).any():
             raise InputError(f"interface map[{name}]", float(np.nanmin(values)), "a resistance is zero or more")
     return AXES[axis] + ndim
+
+
+def refinement(target_gap: float | None, corners: str) -> None:
+    """Validate what is asked of the bounds."""
+    if corners not in CORNERS:
+        raise InputError("corners", corners, f"choose one of {', '.join(CORNERS)}")
+    if target_gap is None and corners != CORNERS[0]:
+        raise InputError("corners", corners, "needs a target gap, e.g. 0.02: the pixels alone cannot tell")
+    if target_gap is not None and not 0 < target_gap < 1:
+        raise InputError("target_gap", target_gap, "must lie between 0 and 1, e.g. 0.02")
 
 
 def _pairs(phase_map: PhaseMap, values: Mapping[Pair, float], field: str, rule: str, blocks: bool) -> None:

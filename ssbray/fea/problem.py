@@ -28,6 +28,7 @@ class Problem:
     axis: int  #: array axis of the plates (of the field, where periodic)
     periodic: bool
     pins: NDArray[np.int64]  #: flat index of one pixel of each periodic cluster, where the potential is set
+    loops: NDArray[np.int64]  #: (k, ndim) ways round a periodic map that current can take
     open_axes: tuple[bool, ...]  #: whether current can flow along each array axis (plates: along `axis` only)
     reference: float  #: conductivity that counts as 1 [S/m]
     pixel_m: float
@@ -48,9 +49,10 @@ def prepare(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces: 
     found = thin.find(phase_map, interfaces, periodic)
     blocked = found.faces.select(np.isinf(found.resistance))
     pins = np.zeros(0, dtype=np.int64)
+    loops = np.zeros((0, sigma.ndim), dtype=np.int64)
     if periodic:
         wound = percolation.winding(conducts, blocked)
-        active = wound.cluster > 0
+        active, loops = wound.cluster > 0, wound.loops
         open_axes = tuple(wound.along(d) for d in range(sigma.ndim))
         cluster = wound.cluster.reshape(-1)
         numbers, first = np.unique(cluster, return_index=True)
@@ -66,9 +68,10 @@ def prepare(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces: 
     found = found.select(np.isfinite(found.resistance))
     relative = Thin(faces=found.faces, resistance=found.resistance * reference / pixel_m,
                     sheet=found.sheet / (reference * pixel_m), pair=found.pair)
-    return Problem(active=active, conducts=conducts, sigma=np.where(active, sigma, 0.0) / reference, thin=relative,
-                   shut=shut, blocked=blocked, axis=axis, periodic=periodic, pins=pins, open_axes=open_axes,
-                   reference=reference, pixel_m=pixel_m)
+    return Problem(
+        active=active, conducts=conducts, sigma=np.where(active, sigma, 0.0) / reference, thin=relative, shut=shut,
+        blocked=blocked, axis=axis, periodic=periodic, pins=pins, loops=loops, open_axes=open_axes,
+        reference=reference, pixel_m=pixel_m)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -123,7 +126,7 @@ def electrodes(problem: Problem, elements: mesh.Mesh) -> tuple[NDArray[np.bool_]
     """Unknowns on the first and on the last plate, (n_dofs,) each; where periodic, those pinned, and none."""
     first, last = np.zeros(elements.n_dofs, dtype=bool), np.zeros(elements.n_dofs, dtype=bool)
     if problem.periodic:
-        first[elements.dofs[np.searchsorted(elements.pixels, problem.pins), 0]] = True
+        first[elements.dofs[np.searchsorted(elements.pixels, problem.pins), -1]] = True
         return first, last
     place = np.unravel_index(elements.pixels, problem.shape)[problem.axis]
     bit = 1 << (len(problem.shape) - 1 - problem.axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ssbray.domain import FloatArray, PhaseMap, ThinLoss, TransportSolution
-from ssbray.fea import cells, checks, losses, percolation, q1
+from ssbray.fea import cells, checks, losses, percolation, q1, target
 from ssbray.fea.problem import Problem, prepare
 from ssbray.fea.q1 import Response
 from ssbray.fea.thin import Interfaces
@@ -18,7 +19,7 @@ from ssbray.fea.thin import Interfaces
 def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
           interfaces: Mapping[tuple[int, int], float] | Interfaces | None = None, *,
           axis: str = "y", boundary: str = "dirichlet", tensor: bool = False, bounds: bool = False,
-          rtol: float = 1e-8) -> TransportSolution:
+          target_gap: float | None = None, corners: str = "connected", rtol: float = 1e-8) -> TransportSolution:
     """Drive a current through a map and find its effective conductivity.
 
     ``div(sigma grad phi) = 0`` in the pixels, with ``[phi] = -R j`` across thin interfaces. Bilinear
@@ -39,6 +40,11 @@ def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
     tensor : also find the other components. Plates with insulated sides are the periodic problem
         of the mirrored map, whose tensor is diagonal: each entry is a solve of its own.
     bounds : also find a lower bound (`cells.bound`), so that the exact value is enclosed.
+    target_gap : refine, where the local gap sits, until the bounds are this close (relative), or say
+        in `refinement` why they are not.
+    corners : how to read pixels that meet only in a corner, which a target gap resolves: "connected",
+        the raster as it is; "separated", the better conductors are cut off from each other within an
+        eighth of half a pixel. The potential and `sigma_eff` are those of the raster as it is.
     rtol : relative algebraic error of the conductivity at which iterating stops.
 
     Raises
@@ -52,6 +58,7 @@ def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
     if not isinstance(interfaces, Interfaces):
         interfaces = Interfaces(pairs=interfaces or {})
     array_axis = checks.validate(phase_map, conductivity, interfaces, axis, boundary, rtol)
+    checks.refinement(target_gap, corners)
     periodic = boundary == "periodic"
     problem = prepare(phase_map, conductivity, interfaces, array_axis, periodic)
     ndim = phase_map.labels.ndim
@@ -69,12 +76,15 @@ def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
                 matrix[ndim - 1 - d, ndim - 1 - d] = one.sigma(d)
     if not problem.open_axes[array_axis]:
         reason = percolation.explain(problem.conducts, problem.blocked, array_axis, axis, periodic)
-        return _blocked(phase_map, axis, boundary, reason, started, matrix, bounds)
-    return _solution(phase_map, problem, response, axis, boundary, matrix, bounds, started)
+        return _blocked(phase_map, axis, boundary, reason, started, matrix, bounds or target_gap is not None)
+    solution = _solution(phase_map, problem, response, axis, boundary, matrix, started)
+    if not bounds and target_gap is None:
+        return solution
+    return _bounded(solution, problem, response, target_gap, corners, started)
 
 
 def _solution(phase_map: PhaseMap, problem: Problem, response: Response, axis: str, boundary: str,
-              matrix: FloatArray | None, bounds: bool, started: float) -> TransportSolution:
+              matrix: FloatArray | None, started: float) -> TransportSolution:
     assert response.discrete is not None
     d, labels, array_axis = response.discrete, phase_map.labels, problem.axis
     length, pixel_m = labels.shape[array_axis], problem.pixel_m
@@ -97,12 +107,6 @@ def _solution(phase_map: PhaseMap, problem: Problem, response: Response, axis: s
         "this PETSc has no hypre: solved with GAMG instead of BoomerAMG; same answer, slower"]
     if (lost := int(problem.conducts.sum() - problem.active.sum())) > 0:
         warnings.append(f"{lost / labels.size:.2%} of the map conducts without a path to both electrodes: left out")
-    seconds = dict(response.seconds)
-    lower = None
-    if bounds:
-        begun = time.perf_counter()
-        lower = min(problem.reference * cells.bound(problem, array_axis).sigma, sigma_eff)
-        seconds["bounds"] = time.perf_counter() - begun
     thin = problem.thin
     return TransportSolution(
         sigma_eff=sigma_eff, asr=length * pixel_m / sigma_eff, axis=axis, boundary=boundary, percolates=True,
@@ -111,8 +115,31 @@ def _solution(phase_map: PhaseMap, problem: Problem, response: Response, axis: s
         faces=ThinLoss(first=thin.faces.first, second=thin.faces.second, axis=thin.faces.axis, across=across / total,
                        along=along / total),
         dofs=d.n_free, iterations=response.iterations, residual=response.residual, solver=response.solver,
-        seconds={**seconds, "total": time.perf_counter() - started}, warnings=tuple(warnings), tensor=matrix,
-        lower=lower, upper=sigma_eff if bounds else None)
+        seconds={**response.seconds, "total": time.perf_counter() - started}, warnings=tuple(warnings), tensor=matrix)
+
+
+def _bounded(solution: TransportSolution, problem: Problem, response: Response, goal: float | None, corners: str,
+             started: float) -> TransportSolution:
+    """Add the bounds, refined if a goal is given."""
+    begun = time.perf_counter()
+    cell = cells.bound(problem, problem.axis)
+    low, high, unit = cell.sigma, solution.sigma_eff / problem.reference, problem.reference
+    low = min(low, high)
+    readings, refinement, warnings = None, None, list(solution.warnings)
+    if goal is not None:
+        reached = target.reach(problem, response, cell, goal, corners)
+        low, high = reached.lower, reached.upper
+        readings = {name: (unit * a, unit * b) for name, (a, b) in reached.corners.items()} or None
+        refinement = {"unknowns": reached.unknowns, "refined_fraction": reached.refined, "gap": reached.gap,
+                      "reason": reached.reason}
+        if reached.reason:
+            warnings.append(reached.reason)
+    if len(response.problem.thin.sheet) and response.problem.thin.sheet.any():
+        warnings.append("the lower bound leaves out the current along conducting sheets")
+    spent = time.perf_counter()
+    return dataclasses.replace(
+        solution, lower=unit * low, upper=unit * high, corners=readings, refinement=refinement,
+        warnings=tuple(warnings), seconds={**solution.seconds, "bounds": spent - begun, "total": spent - started})
 
 
 def _blocked(phase_map: PhaseMap, axis: str, boundary: str, reason: str, started: float, matrix: FloatArray | None,
