@@ -68,7 +68,7 @@ def with_pyamg(labels: np.ndarray, tolerance: float) -> tuple[float, float]:
 
 
 def with_taufactor(labels: np.ndarray, exact: float, error: float, limit_s: float) -> tuple[float, float, int]:
-    """Seconds, conductivity and sweeps until it calls itself converged and its error is ours, or the time is up."""
+    """Seconds, conductivity and sweeps until it says it converged and its error is ours, or the time is up."""
     import contextlib
     import io
 
@@ -125,7 +125,8 @@ def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}, PETSc {fea.packages()['version']}, one thread, "
           f"medians of {args.repeat}")
     print(f"{'case':>7} {'unknowns':>9} {'total s':>8} {'+-':>5} {'mesh':>5} {'assemble':>8} {'setup':>6} {'solve':>6} "
-          f"{'iter':>4} {'B/unk.':>6} | {'pyamg s':>7} {'ratio':>5} {'error':>8} | {'TauFactor s':>11} {'ratio':>6} error")
+          f"{'iter':>4} {'B/unk.':>6} | {'pyamg s':>7} {'ratio':>5} {'error':>8} | {'TauFactor s':>11} {'ratio':>6} "
+          "error")
     for ndim, sizes in ((2, args.sides), (3, args.volumes)):
         for n in (16, 16):
             ours(blobs(n, ndim), 1)  # imports and first calls

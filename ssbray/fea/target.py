@@ -16,7 +16,7 @@ from ssbray.fea.refine import subdivide
 
 MARGIN = 0.7  #: of the goal that a first guess aims at
 REMAINS = 0.1  #: of the gap at a corner that a graded element leaves
-LARGEST = 12_000_000  #: unknowns that uniform refinement may take
+LARGEST = 4_000_000  #: unknowns that uniform refinement may take
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
