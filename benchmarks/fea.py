@@ -99,8 +99,9 @@ def memory(side: int, ndim: int) -> float:
             "before = kB('VmRSS')\n"
             "dofs = fea.solve(made, bench.SIGMA, axis='yz'[ndim - 2]).dofs\n"
             "print((kB('VmHWM') - before) * 1024 / dofs)")
-    done = subprocess.run([sys.executable, "-c", code, os.path.dirname(os.path.abspath(__file__)), str(side), str(ndim)],
-                          capture_output=True, text=True, check=True)
+    place = os.path.dirname(os.path.abspath(__file__))
+    done = subprocess.run([sys.executable, "-c", code, place, str(side), str(ndim)], capture_output=True, text=True,
+                          check=True)
     return float(done.stdout)
 
 

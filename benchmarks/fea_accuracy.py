@@ -158,8 +158,8 @@ def intervals(side: int = 128, scale: float = 2.0) -> str:
                             pixel_size_nm=1.0)
             found = fea.solve(made, sigma, bounds=True, target_gap=None if cut else 0.02)
             unknowns = found.dofs if found.refinement is None else found.refinement["unknowns"]
-            lines.append(f"| {contrast:g} | {cut or 'target 0.02'} | {unknowns} | {found.lower:.5g} | {found.upper:.5g} "
-                         f"| {found.gap:.2%} | {found.best:.5g} |")
+            lines.append(f"| {contrast:g} | {cut or 'target 0.02'} | {unknowns} | {found.lower:.5g} "
+                         f"| {found.upper:.5g} | {found.gap:.2%} | {found.best:.5g} |")
     return INTERVALS.format(side=side, scale=scale) + "\n".join(lines) + "\n"
 
 

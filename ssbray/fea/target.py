@@ -90,7 +90,7 @@ def _locally(problem: Problem, response: Response, lower: cells.Lower, base: Cer
         if best.gap <= goal:
             return best
         if share >= 1:
-            return _failed(best, goal, "graded elements at every corner leave this much, and finer ones would not gain on it")
+            return _failed(best, goal, "graded elements at every corner leave this much, and finer ones would not gain")
         share = 1 - (1 - share) / 3 if share < 0.9 else 1.0
 
 

@@ -19,7 +19,7 @@ from ssbray import materials
 from ssbray.campaign import Ledger, SerialAnnealers, SerialWorkers, run
 from ssbray.campaign.report import evidence, predicted, story, style, trace, words, write
 from ssbray.campaign.task import Outcome
-from ssbray.domain import PhaseMap, TransportSolution
+from ssbray.domain import PhaseMap, ThinLoss, TransportSolution
 from ssbray.errors import SolverError
 from tests.campaign import fakes
 
@@ -36,7 +36,9 @@ def fields(task):
     solid = np.where(labels == 2, 0.0, 1.0) * conducts
     ramp = np.linspace(1, 0, 24)[:, None] * np.ones((1, 36))
     return made, TransportSolution(
-        sigma_eff=1e-4 * conducts, asr=1e-3 if conducts else np.inf, axis="y", percolates=conducts,
+        sigma_eff=1e-4 * conducts, asr=1e-3 if conducts else np.inf, axis="y", boundary="dirichlet",
+        percolates=conducts, faces=ThinLoss(**{name: np.zeros(0) for name in ("first", "second", "axis", "across",
+                                                                              "along")}),
         reason=None if conducts else "no path <here>", dissipation_fraction={},
         potential=np.where(labels == 2, np.nan, ramp * conducts),
         current_density=np.stack([0.1 * solid, (1 + ramp) * solid]), dissipation=(1e3 * ramp + 1) * solid,

@@ -1,13 +1,34 @@
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 KEYS = {"sigma_eff_S_per_cm", "lower_S_per_cm", "upper_S_per_cm", "best_S_per_cm", "tensor_S_per_cm", "asr_ohm_cm2",
-        "percolates", "reason", "dissipation_fraction", "dofs", "iterations", "seconds", "warnings"}
+        "percolates", "reason", "dissipation_fraction", "dofs", "iterations", "seconds", "warnings", "boundary", "gap",
+        "corners", "refinement", "where", "sensitivities", "focusing", "temperature_C", "ea_eff_eV",
+        "current_density_mA_per_cm2", "model"}
 BILAYER = np.repeat(np.array([0, 3], np.uint8), 10)[:, None] * np.ones((1, 8), np.uint8)
+
+
+def png(width, height):
+    """A header that promises more than there is."""
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b""))
+
+
+def tiff(width, height):
+    """The same as TIFF: one strip of eight bits per pixel."""
+    tags = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (278, 4, height),
+            (279, 4, 16)]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    return b"II*\0" + struct.pack("<I", 24) + b"\0" * 16 + struct.pack("<H", len(tags)) + entries + b"\0" * 4
 
 
 def write(path, array):
@@ -34,7 +55,13 @@ def test_a_bilayer_with_interface_resistance(cli, tmp_path, name):
     assert out["sigma_eff_S_per_cm"] == pytest.approx(2e-5 / expected, rel=1e-8)
     assert out["dissipation_fraction"]["interface:0:3"] == pytest.approx(50 / expected, rel=1e-6)
     assert out["dissipation_fraction"]["phase:3"] == pytest.approx(100 / expected, rel=1e-6)
-    assert out["tensor_S_per_cm"] is None
+    assert out["sensitivities"]["interface:0:3"] == -out["dissipation_fraction"]["interface:0:3"]
+    assert out["sensitivities"]["sigma:3"] == out["dissipation_fraction"]["phase:3"]
+    assert (out["model"], out["boundary"], out["where"]["grains"]) == ("single-potential", "dirichlet", None)
+    for name in ("tensor_S_per_cm", "lower_S_per_cm", "upper_S_per_cm", "best_S_per_cm", "gap", "corners",
+                 "temperature_C", "ea_eff_eV", "current_density_mA_per_cm2"):
+        assert out[name] is None, name
+    assert [line.split(":")[0] for line in out["warnings"]] == ["a section is not the volume"]
     assert err == ""
 
 
@@ -50,7 +77,20 @@ def test_grains_fields_and_picture(cli, tmp_path):
         drop = fields["potential_V"][0, 0] - fields["potential_V"][-1, 0]
         assert 0.9 < drop < 1.0
         assert fields["current_density_A_per_m2"][1].mean() == pytest.approx(1e4 / out["asr_ohm_cm2"], rel=1e-6)
+        assert fields["bottleneck"].mean() == pytest.approx(1, abs=1e-6)
+        assert fields["face_loss_across"].sum() == pytest.approx(0.2 / out["asr_ohm_cm2"], rel=1e-4)
+        assert set(fields["face_axis"]) == {0}
+        assert fields["grain"].tolist() == [1, 2, 3]
+        assert fields["grain_loss"].sum() == pytest.approx(1, abs=1e-6)
+        assert fields["region_loss"].sum() + fields["boundary_loss"].sum() == pytest.approx(1, abs=1e-6)
+        assert fields["region"].shape == (12, 6)
+    assert out["where"]["grains"] == pytest.approx(dict(zip("123", fields_of_three(), strict=True)), rel=1e-4)
     assert np.asarray(Image.open(tmp_path / "f.png")).std() > 10
+
+
+def fields_of_three():
+    """Three grains of 0.004 ohm cm2, two boundaries of 0.1 between: the middle one has half of both."""
+    return [(0.004 + 0.05) / 0.212, (0.004 + 0.1) / 0.212, (0.004 + 0.05) / 0.212]
 
 
 def test_what_does_not_percolate_says_why_and_is_zero(cli, tmp_path):
@@ -87,6 +127,40 @@ def test_what_does_not_percolate_says_why_and_is_zero(cli, tmp_path):
     (BILAYER, ["--plot", "a.jpg"], "--plot"),
     (BILAYER, ["--save-fields", "nowhere/f.npz"], "--save-fields"),
     (BILAYER, ["--grains", "nowhere.npy"], "--grains"),
+    (BILAYER, ["--vtk", "f.vtk"], "--vtk"),
+    (BILAYER, ["--boundary", "open"], "--boundary"),
+    (BILAYER, ["--target-gap", "0"], "--target-gap"),
+    (BILAYER, ["--target-gap", "1"], "--target-gap"),
+    (BILAYER, ["--target-gap", "nan"], "--target-gap"),
+    (BILAYER, ["--corners", "both"], "--corners"),
+    (BILAYER, ["--corners", "separated"], "--corners"),
+    (BILAYER, ["--model", "three-potential"], "--model"),
+    (BILAYER, ["--model", "two-potential", "--tensor"], "--tensor"),
+    (BILAYER, ["--model", "two-potential", "--vtk", "f.vti"], "--vtk"),
+    (BILAYER, ["--model", "two-potential"], "--electrode-labels"),
+    (BILAYER, ["--electrode-labels", "3"], "--electrode-labels"),
+    (BILAYER, ["--exchange-current-mA-cm2", "0.5"], "--exchange-current-mA-cm2"),
+    (BILAYER, ["--kinetics", "linear"], "--kinetics"),
+    (BILAYER, ["--applied-mV", "much"], "--applied-mV"),
+    (BILAYER, ["--applied-mV", "nan"], "--applied-mV"),
+    (BILAYER, ["--grain-interface", "1:2=5"], "--grain-interface"),
+    (BILAYER, ["--sheet", "0:3=inf"], "--sheet"),
+    (BILAYER, ["--sheet", "0:3=nan"], "--sheet"),
+    (BILAYER, ["--sheet", "0:3=-1"], "--sheet"),
+    (BILAYER, ["--sheet", "0=1"], "--sheet"),
+    (BILAYER, ["--sheet", "0:7=1"], "--sheet"),
+    (BILAYER, ["--sheet", "0:0=1"], "--sheet"),
+    (BILAYER, ["--sheet", "0:3=1", "--sheet", "3:0=1"], "--sheet"),
+    (BILAYER, ["--interface-map", "nowhere.npz"], "--interface-map"),
+    (BILAYER, ["--temperature-C", "-200"], "--temperature-C"),
+    (BILAYER, ["--temperature-C", "nan"], "--temperature-C"),
+    (BILAYER, ["--activation", "0=-0.1"], "--activation"),
+    (BILAYER, ["--activation", "0=nan"], "--activation"),
+    (BILAYER, ["--activation", "0=28"], "--activation"),
+    (BILAYER, ["--activation", "0=0.3", "--activation", "00=0.3"], "--activation"),
+    (BILAYER, ["--activation", "5=0.3"], "--activation"),
+    (BILAYER, ["--activation", "0:3=0.3"], "--activation"),
+    (BILAYER, ["--activation", "LLZO=0.3"], "--activation"),
 ])
 def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, content, options, field):
     path = tmp_path / "a.npy"
@@ -109,6 +183,7 @@ def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, content, options, 
     ("a.tif", b""), ("a.jpg", b"\xff\xd8"), ("a", b"x"), ("a.png", b"GIF89a"),
     ("a.npy", b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortran_order': False, 'shape': (900000, 900000), }".ljust(127)
      + b"\n"),
+    ("a.png", png(60000, 60000)), ("a.png", png(30000, 30000)), ("a.tif", tiff(100000, 100000)),
 ])
 def test_files_that_are_not_what_they_say(cli, tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
