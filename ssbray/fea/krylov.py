@@ -182,7 +182,8 @@ class Multigrid:
                 p.aypx(rho / before, z)
             values = x.getArray().copy()
             self._matrix.mult(x, q)
-            q.aypx(-1.0, api.Vec().createWithArray(load, comm=api.COMM_SELF))  # the true residual
+            r.setArray(load)
+            q.aypx(-1.0, r)  # the true residual
             self._apply.apply(q, z)
             return Solved(values=values, iterations=len(gains), residual=float(q.norm() / np.linalg.norm(load)),
                           error=abs(float(q.dot(z))))

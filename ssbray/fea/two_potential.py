@@ -20,7 +20,8 @@ from ssbray import units
 from ssbray.domain import FloatArray, PhaseMap
 from ssbray.errors import InputError
 from ssbray.fea import assemble, checks, kinetics, losses, mesh, percolation, thin
-from ssbray.fea.kinetics import Contact, Newton, Reached, Surface
+from ssbray.fea.kinetics import Contact, Surface
+from ssbray.fea.newton import Newton, Reached
 from ssbray.fea.thin import AXIS_NAMES, Interfaces, Pair
 from ssbray.raster import Facets
 

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 
 from ssbray.domain import PhaseMap
 from ssbray.errors import InputError, SolverError
-from ssbray.fea import forms, kinetics
+from ssbray.fea import forms, kinetics, newton
 from ssbray.fea import solve as single_potential
 from ssbray.fea.kinetics import Contact, Surface, thermal_voltage
 from ssbray.fea.thin import Interfaces
@@ -327,22 +327,22 @@ def test_potentials_far_from_equilibrium(volts, exchange_current, electronic):
 
 def test_newton_that_fails_goes_in_steps_and_then_says_so(monkeypatch):
     expected = run(rough(32), VOLMER, applied=0.5)
-    newton = kinetics.Newton._newton
+    one_step = newton.Newton._newton
     tried, reached = [], [0.0]
 
     def short_sighted(self, start, applied):
         tried.append(applied * thermal_voltage(298.15))
         if tried[-1] - reached[-1] > 0.2:
-            raise kinetics._Failed("too far")
+            raise newton._Failed("too far")
         reached.append(tried[-1])
-        return newton(self, start, applied)
+        return one_step(self, start, applied)
 
     with monkeypatch.context() as patch:
-        patch.setattr(kinetics.Newton, "_newton", short_sighted)
+        patch.setattr(newton.Newton, "_newton", short_sighted)
         in_steps = run(rough(32), VOLMER, applied=0.5)
     assert tried == pytest.approx([0.5, 0.25, 0.125, 0.25, 0.5, 0.375, 0.5])
     assert in_steps.current_density == pytest.approx(expected.current_density, rel=1e-7)
-    monkeypatch.setattr(kinetics, "MAX_NEWTON", 0)
+    monkeypatch.setattr(newton, "MAX_NEWTON", 0)
     with pytest.raises(SolverError, match="in steps of"):
         run(rough(32), VOLMER, applied=0.5)
 
