@@ -2,5 +2,6 @@
 
 from ssbray.fea.krylov import packages
 from ssbray.fea.solve import solve
+from ssbray.fea.thin import Interfaces
 
-__all__ = ["packages", "solve"]
+__all__ = ["Interfaces", "packages", "solve"]

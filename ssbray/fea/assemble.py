@@ -19,7 +19,8 @@ from ssbray.fea import forms
 from ssbray.fea.mesh import Mesh
 from ssbray.raster import Facets
 
-BLOCK_ENTRIES = 1_500_000  #: matrix entries made at once
+BLOCK_ENTRIES = 1_500_000  #: entries of the stencil made at once
+SPLIT_ENTRIES = 16_000_000  #: unsummed entries held at once
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,12 +74,16 @@ def matrix(mesh: Mesh, sigma: FloatArray, joint: Joints, row: NDArray[np.int32],
     faces = joint.dofs.reshape(len(joint), 2**ndim)
     parts = [(mesh.dofs[split], sigma[split], forms.conduction_matrix(ndim)),
              (faces, joint.conductance, across), (faces, joint.sheet, along)]
+    rest = None  # added up on its own: an addition to the whole matrix copies all of it
     for dofs, weight, local in parts:
         chosen = np.flatnonzero(weight)
-        step = max(1, BLOCK_ENTRIES // local.size)
+        step = max(1, SPLIT_ENTRIES // local.size)
         for begin in range(0, len(chosen), step):
             part = chosen[begin : begin + step]
-            whole = whole + scattered(row[dofs[part]], weight[part, None, None] * local, n_free)
+            more = scattered(row[dofs[part]], weight[part, None, None] * local, n_free)
+            rest = more if rest is None else rest + more
+    if rest is not None:
+        whole = whole + rest
     whole.sum_duplicates()  # of a periodic image two pixels wide; sorts the columns of any periodic one
     return whole
 
