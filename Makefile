@@ -31,6 +31,7 @@ chaos: setup  ## kill campaigns for real and see that they go on to the same end
 
 bench: setup  ## timings and accuracy, beside what else there is
 	@$(THREADS) $(PYTHON_BIN) benchmarks/fea.py
+	@$(THREADS) $(PYTHON_BIN) benchmarks/fea_accuracy.py --out docs/fea_accuracy.md
 
 serve: setup  ## the surrogate of the main campaign as an endpoint on 127.0.0.1:8000
 	@.venv/bin/python serve/run.py --model $(CAMPAIGN_DIR)/llzo-nmc/model --spec jobs/llzo_nmc.yaml

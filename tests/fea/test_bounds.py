@@ -17,6 +17,7 @@ from ssbray.fea.thin import Interfaces
 from tests.fea.test_exact import NM, SIGMA, disc, layers, phase_map
 
 ROUNDING = 1 + 1e-8
+ALLOWED = 1 + 1e-5  #: for the imbalance of currents, by which a lower bound is widened, differently on each mesh
 
 
 def plain(one, axis):
@@ -43,7 +44,7 @@ def maps(draw, ndim):
     return problem.prepare(made, sigma, Interfaces(pairs=pairs), axis, periodic), axis
 
 
-@settings(max_examples=130, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(case=maps(2))
 def test_bounds_hold_in_the_plane(case):
     """Plain and graded intervals, and those of a finer mesh, must all overlap: each holds the same exact value."""
@@ -57,18 +58,18 @@ def test_bounds_hold_in_the_plane(case):
     for low in (coarse[0], fine[0], full[0], part[0]):
         for high in (coarse[1], fine[1], full[1], part[1]):
             assert low <= high * ROUNDING
-    assert coarse[0] <= fine[0] * ROUNDING  # refining only tightens
+    assert coarse[0] <= fine[0] * ALLOWED  # refining only tightens
     assert fine[1] <= coarse[1] * ROUNDING
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(case=maps(3))
 def test_bounds_hold_in_space(case):
     one, axis = case
     if not one.open_axes[axis]:
         return
     coarse, fine = plain(one, axis), plain(subdivide(one, 2), axis)
-    assert coarse[0] <= fine[0] * ROUNDING
+    assert coarse[0] <= fine[0] * ALLOWED
     assert fine[0] <= fine[1] * ROUNDING
     assert fine[1] <= coarse[1] * ROUNDING
 
