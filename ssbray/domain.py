@@ -99,6 +99,7 @@ class TransportSolution:
     solver: str  #: the preconditioner that was used
     seconds: Mapping[str, float]  #: mesh, assemble, setup, solve, total
     warnings: tuple[str, ...] = ()
+    sheets: bool = False  #: whether interfaces conduct along themselves
     tensor: FloatArray | None = None  #: (ndim, ndim) in the order x, y[, z] [S/m]
     lower: float | None = None  #: certified lower bound [S/m]
     upper: float | None = None  #: certified upper bound [S/m]
@@ -109,15 +110,22 @@ class TransportSolution:
 
     @property
     def best(self) -> float | None:
-        """Geometric mean of the bounds: much nearer to the exact value than either [S/m]."""
-        return None if self.lower is None or self.upper is None else math.sqrt(self.lower * self.upper)
+        """Geometric mean of the bounds: much nearer to the exact value than either [S/m].
+
+        None where the lower bound leaves out the current along conducting sheets: it may be far off then.
+        """
+        if self.lower is None or self.upper is None or self.sheets:
+            return None
+        return math.sqrt(self.lower * self.upper)
 
     @property
     def gap(self) -> float | None:
-        """Relative width of the certified interval, (upper - lower) / best."""
-        if self.best is None or self.lower is None or self.upper is None:
+        """Relative width of the certified interval, (upper - lower) / sqrt(upper lower)."""
+        if self.lower is None or self.upper is None:
             return None
-        return (self.upper - self.lower) / self.best if self.best > 0 else 0.0
+        if self.upper == self.lower:
+            return 0.0
+        return (self.upper - self.lower) / math.sqrt(self.lower * self.upper) if self.lower > 0 else math.inf
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

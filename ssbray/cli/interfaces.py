@@ -127,6 +127,8 @@ def _faces(path: Path, shape: tuple[int, ...]) -> dict[str, FloatArray]:
                     raise InputError(option, f"{name}: {float(np.nanmin(values)):g}", "a resistance is zero or more; "
                                      "NaN where the other options hold")
                 found[name] = units.ohm_m2(1.0) * values
+        if not found:
+            raise InputError(option, str(path), f"holds no array: name them {', '.join(names)}")
     except InputError:
         raise
     except Exception as error:  # a damaged archive raises many kinds

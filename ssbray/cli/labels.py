@@ -11,6 +11,7 @@ import numpy as np
 from ssbray.domain import PhaseMap
 from ssbray.errors import InputError
 
+PIXELS_NM = (1e-4, 1e9)  #: a tenth of a picometre to a metre
 MAX_VOXELS = 2**31  #: 1290 cubed; beyond it a header is more likely wrong than true
 
 
@@ -18,7 +19,11 @@ def read_map(path: str, pixel_size_nm: float, grains: str | None) -> PhaseMap:
     """Labels (and grains) of a TIFF, PNG or npy file as a phase map whose phases are named by their label."""
     if not (math.isfinite(pixel_size_nm) and pixel_size_nm > 0):
         raise InputError("--pixel-size-nm", pixel_size_nm, "must be a positive number of nanometres")
+    if not PIXELS_NM[0] <= pixel_size_nm <= PIXELS_NM[1]:
+        raise InputError("--pixel-size-nm", pixel_size_nm, f"must lie within {PIXELS_NM[0]:g}..{PIXELS_NM[1]:g} nm")
     labels = read_integers(path, "LABELS")
+    if labels.size == 1:
+        raise InputError("LABELS", "x".join(map(str, labels.shape)), f"{path}: a single pixel has no structure")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high > 255:
         raise InputError("LABELS", f"{low}..{high}", f"{path}: labels must lie in 0..255: renumber them")

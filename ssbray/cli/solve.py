@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,14 +65,14 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--target-gap", args.target_gap, "must lie between 0 and 1, e.g. 0.02")
     if args.corners == "separated" and args.target_gap is None:
         raise InputError("--corners", args.corners, "needs --target-gap, e.g. 0.02: the pixels alone cannot tell")
+    if args.corners == "separated" and args.sheet:
+        raise InputError("--corners", args.corners, "cannot be separated beside conducting sheets: leave out --sheet")
     phase_map, sigma, pairs = inputs(args)
     thin = interfaces.read(args, phase_map, pairs)
     heat = temperature.read(args, phase_map)
     sigma, thin, told = temperature.carry(heat, phase_map, sigma, thin)
     if args.model == "two-potential":
-        for line in told:
-            print(f"ssbray: warning: {line}", file=sys.stderr)
-        return int(two_potential.run(args, phase_map, sigma, thin))
+        return int(two_potential.run(args, phase_map, sigma, thin, told))
     volts = _applied(args.applied_mV)
     content, solution = _solve(args, phase_map, sigma, thin, told)
     content |= {
@@ -127,15 +128,16 @@ def _check_model(args: argparse.Namespace) -> None:
 
 
 def _applied(text: str | None) -> float | None:
-    """Voltage in V: the first of those given, as the model is linear."""
+    """Voltage in V: one, as the model is linear."""
     if text is None:
         return None
     try:
-        value = float(text.split(",")[0])
+        value = float(text)
     except ValueError:
         value = float("nan")
     if not abs(value) < float("inf"):
-        raise InputError("--applied-mV", text, "must be a number of millivolts")
+        raise InputError("--applied-mV", text, "must be one number of millivolts: in the single-potential model the "
+                         "current is proportional to it")
     return value * 1e-3
 
 
@@ -171,5 +173,10 @@ def check_output(path: str | None, option: str, suffix: str) -> None:
         return
     if Path(path).suffix.lower() != suffix:
         raise InputError(option, path, f"must end in {suffix}")
-    if not Path(path).resolve().parent.is_dir():
+    if Path(path).is_dir():
+        raise InputError(option, path, "is a directory")
+    parent = Path(path).resolve().parent
+    if not parent.is_dir():
         raise InputError(option, path, "its directory does not exist")
+    if not os.access(parent, os.W_OK):
+        raise InputError(option, path, "its directory cannot be written")

@@ -19,7 +19,7 @@ from ssbray.domain import PhaseMap
 from ssbray.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ssbray.fea.kinetics import Contact
     from ssbray.fea.thin import Interfaces, Pair
@@ -52,7 +52,7 @@ def add_options(command: Any) -> None:
 
 
 def run(args: argparse.Namespace, phase_map: PhaseMap, sigma: Mapping[int, float],
-        interfaces: Mapping[Pair, float] | Interfaces) -> int:
+        interfaces: Mapping[Pair, float] | Interfaces, told: Sequence[str] = ()) -> int:
     """Solve and answer.
 
     Parameters
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace, phase_map: PhaseMap, sigma: Mapping[int, float
             raise InputError("--sigma", f"{label}=0", "an electrode needs an electronic conductivity above zero")
     contact, applied = _contact(args), _applied(args.applied_mV)
     temperature = DEFAULT_TEMPERATURE_C if args.temperature_C is None else args.temperature_C
-    from ssbray.fea import two_potential
+    from ssbray.fea import cautions, two_potential
 
     solutions = two_potential.sweep(
         phase_map, {label: value for label, value in sigma.items() if label not in electrodes},
@@ -81,6 +81,10 @@ def run(args: argparse.Namespace, phase_map: PhaseMap, sigma: Mapping[int, float
     if args.plot:
         _draw(phase_map, solutions[0], Path(args.plot))
     content = in_field_units(solutions) | {"temperature_C": temperature}
+    content["warnings"] += told
+    if args.temperature_C is not None:
+        content["warnings"].append(f"the exchange current and the layers are taken as given, at {temperature:g} C")
+    content["warnings"] += cautions.cautions(phase_map, sigma, args.axis)
     if not args.json:
         for line in content["warnings"]:
             print(f"ssbray: warning: {line}", file=sys.stderr)
@@ -130,7 +134,9 @@ def in_field_units(solutions: list[TwoPotentialSolution]) -> dict[str, Any]:
     first = solutions[0]
     return {
         "model": "two-potential",
-        "sigma_eff_S_per_cm": None,  # no current runs through one phase from plate to plate
+        # no current runs through one phase from plate to plate: what describes that is null
+        **dict.fromkeys(("sigma_eff_S_per_cm", "lower_S_per_cm", "upper_S_per_cm", "best_S_per_cm", "tensor_S_per_cm",
+                         "dissipation_fraction")),
         "applied_mV": first.applied / MILLI,
         **_currents(first),
         "interface_asr_true_area_ohm_cm2": units.ohm_cm2(first.interface_asr_true_area),

@@ -30,23 +30,30 @@ class Joints:
     dofs: NDArray[np.int32]  #: (n, 2, 2**(ndim-1)) unknowns on the low and on the high side
     conductance: FloatArray  #: (n,) across, per unit of pixel face, relative; 0 where both sides share unknowns
     sheet: FloatArray  #: (n,) along, relative
+    lumped: NDArray[np.bool_]  #: (n,) stiff ones, corner to corner: never below the integral, and kinder to multigrid
     axis: NDArray[np.int64]  #: (n,) array axis of the face's normal
 
     def __len__(self) -> int:
         return len(self.dofs)
 
 
-def joints(mesh: Mesh, faces: Facets, conductance: FloatArray, sheet: FloatArray) -> Joints:
-    """Find the unknowns on both sides of each face."""
+def joints(mesh: Mesh, faces: Facets, conductance: FloatArray, sheet: FloatArray,
+           lumped: NDArray[np.bool_] | None = None) -> Joints:
+    """Find the unknowns on both sides of each face; a side without an element has those of the other."""
     ndim = len(mesh.shape)
-    element = np.searchsorted(mesh.pixels, np.stack([faces.first, faces.second], axis=1))  # (n, 2)
+    pixel = np.stack([faces.first, faces.second], axis=1)  # (n, 2)
+    element = np.minimum(np.searchsorted(mesh.pixels, pixel), max(len(mesh.pixels) - 1, 0))
+    absent = mesh.pixels[element] != pixel if len(mesh.pixels) else np.ones(pixel.shape, dtype=bool)
     bits = forms.corners(ndim)
     dofs = np.empty((len(faces), 2, 2 ** (ndim - 1)), dtype=np.int32)
     for axis in range(ndim):
         here = faces.axis == axis
         for side in (0, 1):  # the low pixel's upper corners face the high pixel's lower ones
             dofs[here, side] = mesh.dofs[element[here, side]][:, np.flatnonzero(bits[:, axis] == 1 - side)]
-    return Joints(dofs=dofs, conductance=conductance, sheet=sheet, axis=faces.axis)
+    for side in (0, 1):
+        dofs[absent[:, side], side] = dofs[absent[:, side], 1 - side]
+    return Joints(dofs=dofs, conductance=conductance, sheet=sheet, axis=faces.axis,
+                  lumped=np.zeros(len(faces), dtype=bool) if lumped is None else lumped)
 
 
 def rows(mesh: Mesh, fixed: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
@@ -69,11 +76,12 @@ def matrix(mesh: Mesh, sigma: FloatArray, joint: Joints, row: NDArray[np.int32],
     """
     ndim = len(mesh.shape)
     whole = _stencil(mesh, np.where(mesh.whole, sigma, 0.0), row, n_free)
-    across, along = forms.two_sided(ndim)
+    across, along, lumped = forms.two_sided(ndim)
     split = np.flatnonzero(~mesh.whole)
     faces = joint.dofs.reshape(len(joint), 2**ndim)
     parts = [(mesh.dofs[split], sigma[split], forms.conduction_matrix(ndim)),
-             (faces, joint.conductance, across), (faces, joint.sheet, along)]
+             (faces, np.where(joint.lumped, 0.0, joint.conductance), across),
+             (faces, np.where(joint.lumped, joint.conductance, 0.0), lumped), (faces, joint.sheet, along)]
     rest = None  # added up on its own: an addition to the whole matrix copies all of it
     for dofs, weight, local in parts:
         chosen = np.flatnonzero(weight)
@@ -171,10 +179,11 @@ def load(mesh: Mesh, sigma: FloatArray, joint: Joints, base: FloatArray, slope: 
             total += np.bincount(mesh.dofs[touched, corner], minlength=mesh.n_dofs,
                                  weights=sigma[touched] * (differences @ local[corner]))
     if len(joint):
-        across, along = forms.two_sided(ndim)
+        across, along, lumped = forms.two_sided(ndim)
         dofs = joint.dofs.reshape(len(joint), -1)
         values = base[dofs]
-        np.add.at(total, dofs, joint.conductance[:, None] * (values @ across)
+        jump = np.where(joint.lumped[:, None], values @ lumped, values @ across)
+        np.add.at(total, dofs, joint.conductance[:, None] * jump
                   + joint.sheet[:, None] * ((values + ramp_on_faces(joint, slope)) @ along))
     result = np.empty(n_free)
     free = row >= 0

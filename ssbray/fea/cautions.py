@@ -40,10 +40,14 @@ def cautions(phase_map: PhaseMap, conductivity: Mapping[int, float], axis: str =
         "a section is not the volume: paths out of the plane are missing, so a 2-D value tends to be too low"]
     found += _necks(phase_map, table, AXES[axis] + sigma.ndim)
     found += _thin(phase_map)
-    if count := corner_contacts(sigma):
+    if count := corner_contacts(sigma, over_pores=False):
+        remedy = ("--target-gap certifies it, and gives the other reading of the raster where that matters"
+                  if sigma.ndim == 2 else "--bounds says how much that matters")
         found.append(f"{count} corner contact{'s'[: count != 1]} between good conductors (over {CONTRAST:g} times what "
-                     "surrounds them): what a corner carries is not known; --bounds says how much that matters, "
-                     "--target-gap with --corners gives both readings")
+                     f"surrounds them): plain pixels do not resolve what a corner carries; {remedy}")
+    if count := corner_contacts(sigma, over_pores=True):
+        found.append(f"{count} corner contact{'s'[: count != 1]} of conductors between pores carr"
+                     f"{'ies' if count == 1 else 'y'} nothing: if the specimen is joined there, draw it joined")
     return tuple(found)
 
 
@@ -104,14 +108,15 @@ def _thin(phase_map: PhaseMap) -> list[str]:
             "make it a thin interface (--interface, --sheet)" for label in np.flatnonzero(lost > THIN_SHARE * pixels)]
 
 
-def corner_contacts(sigma: FloatArray) -> int:
+def corner_contacts(sigma: FloatArray, over_pores: bool) -> int:
     """Count the 2 x 2 blocks in which good conductors touch at the corner only.
 
     Parameters
     ----------
     sigma : image of conductivities; in a volume, blocks in all planes count.
+    over_pores : count those between pores, or the others.
 
-    >>> corner_contacts(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    >>> corner_contacts(np.array([[1.0, 0.0], [0.0, 1.0]]), over_pores=True)
     1
     """
     count = 0
@@ -120,5 +125,5 @@ def corner_contacts(sigma: FloatArray) -> int:
                    for i, j in itertools.product((slice(None, -1), slice(1, None)), repeat=2)]
         for p, q, r, s in ((0, 3, 1, 2), (1, 2, 0, 3)):
             better, worse = np.minimum(corners[p], corners[q]), np.maximum(corners[r], corners[s])
-            count += int(np.count_nonzero(better > CONTRAST * worse))
+            count += int(np.count_nonzero((better > CONTRAST * worse) & ((worse == 0) == over_pores)))
     return count

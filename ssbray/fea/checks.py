@@ -11,6 +11,7 @@ from ssbray.domain import AXES, PhaseMap
 from ssbray.errors import InputError
 from ssbray.fea.thin import AXIS_NAMES, Interfaces, Pair
 
+CONTRAST = 1e15  #: largest ratio of conductivities
 BOUNDARIES = ("dirichlet", "periodic")
 CORNERS = ("connected", "separated")
 
@@ -31,6 +32,10 @@ def validate(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces:
             raise InputError("sigma", label, f"no such label; the map has 0..{len(phase_map.phases) - 1}")
         if not (math.isfinite(value) and value >= 0):
             raise InputError(f"sigma[{label}]", value, "a conductivity is a finite number, zero or more")
+    positive = [value for value in conductivity.values() if value > 0]
+    if positive and max(positive) > CONTRAST * min(positive):
+        raise InputError("sigma", f"{min(positive):g}..{max(positive):g}", "spans more than 15 decades, which double "
+                         "precision cannot tell from a blocking phase: give the least as 0")
     for label in map(int, np.flatnonzero(np.bincount(phase_map.labels.reshape(-1)))):
         if label not in conductivity:
             raise InputError("sigma", label, f"label {label} ({phase_map.phases[label]}) is in the map but has no "
@@ -56,12 +61,14 @@ def validate(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces:
     return AXES[axis] + ndim
 
 
-def refinement(target_gap: float | None, corners: str) -> None:
+def refinement(target_gap: float | None, corners: str, ndim: int, sheets: bool) -> None:
     """Validate what is asked of the bounds."""
     if corners not in CORNERS:
         raise InputError("corners", corners, f"choose one of {', '.join(CORNERS)}")
     if target_gap is None and corners != CORNERS[0]:
         raise InputError("corners", corners, "needs a target gap, e.g. 0.02: the pixels alone cannot tell")
+    if corners != CORNERS[0] and (ndim == 3 or sheets):
+        raise InputError("corners", corners, "corners can be separated in a section only, without conducting sheets")
     if target_gap is not None and not 0 < target_gap < 1:
         raise InputError("target_gap", target_gap, "must lie between 0 and 1, e.g. 0.02")
 

@@ -54,16 +54,18 @@ def sheet_matrix(ndim: int) -> FloatArray:
 
 
 @cache
-def two_sided(ndim: int) -> tuple[FloatArray, FloatArray]:
+def two_sided(ndim: int) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Matrices of a face with a value on each side, (2**ndim, 2**ndim): low side's corners, then the high side's.
 
     The first is the jump across. The second is conduction along a layer whose potential goes
-    linearly from one side to the other, averaged over its thickness.
+    linearly from one side to the other, averaged over its thickness. The third is the jump summed
+    over the corners, which is never less than the first.
     """
     across: FloatArray = np.array([[1.0, -1.0], [-1.0, 1.0]])
     along: FloatArray = np.array([[1.0, 0.5], [0.5, 1.0]]) / 3
     return (np.asarray(np.kron(across, jump_matrix(ndim)), dtype=np.float64),
-            np.asarray(np.kron(along, sheet_matrix(ndim)), dtype=np.float64))
+            np.asarray(np.kron(along, sheet_matrix(ndim)), dtype=np.float64),
+            np.asarray(np.kron(across, np.eye(2 ** (ndim - 1)) / 2 ** (ndim - 1)), dtype=np.float64))
 
 
 def _face(ndim: int) -> Basis:

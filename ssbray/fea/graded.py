@@ -177,7 +177,8 @@ def _with_patches(fine: Problem, d: Discrete, faces: Facets, element: NDArray[np
                              found.cells[:, 0], found.cells[:, 1]])
     outside = ~np.isin(fine.active.size * faces.axis + faces.first, halves)
     joint = assemble.Joints(dofs=d.joint.dofs[outside], conductance=d.joint.conductance[outside],
-                            sheet=d.joint.sheet[outside], axis=d.joint.axis[outside])
+                            sheet=d.joint.sheet[outside], axis=d.joint.axis[outside],
+                            lumped=d.joint.lumped[outside])
     row, n_free = assemble.rows(d.mesh, given)
     elements = dataclasses.replace(d, sigma=sigma, joint=joint, row=row, n_free=n_free)
     return System(elements=elements, at=at, local=local,

@@ -35,7 +35,8 @@ def dissipated(mesh: Mesh, sigma: FloatArray, joint: Joints, correction: FloatAr
         in_pixels[part] = sigma[part] * _quadratic(at_corners - at_corners[:, :1] + ramp,
                                                    forms.conduction_matrix(ndim))
     jumps = correction[joint.dofs[:, 0]] - correction[joint.dofs[:, 1]]
-    across = joint.conductance * _quadratic(jumps, forms.jump_matrix(ndim))
+    across = joint.conductance * np.where(joint.lumped, (jumps**2).mean(axis=1),
+                                          _quadratic(jumps, forms.jump_matrix(ndim)))
     along = np.zeros(len(joint))
     if joint.sheet.any():
         on_faces = correction[joint.dofs.reshape(len(joint), -1)] + ramp_on_faces(joint, slope)

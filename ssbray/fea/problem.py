@@ -22,7 +22,7 @@ class Problem:
     active: NDArray[np.bool_]  #: image: pixels that carry current
     conducts: NDArray[np.bool_]  #: image: pixels with a conductivity, whether current reaches them or not
     sigma: FloatArray  #: image: relative conductivity, 0 where not active
-    thin: Thin  #: interfaces between active pixels that current passes; resistance and sheet relative
+    thin: Thin  #: interfaces that current passes, or passes along; resistance and sheet relative
     shut: Facets  #: faces between active pixels that no current passes
     blocked: Facets  #: the same between any pixels
     axis: int  #: array axis of the plates (of the field, where periodic)
@@ -63,10 +63,13 @@ def prepare(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces: 
     pixel_m = units.metres(phase_map.pixel_size_nm)
     reference = float(sigma[active].max()) if active.any() else 1.0
     inside = active.reshape(-1)
-    found = found.select(inside[found.faces.first] & inside[found.faces.second])
-    shut = found.faces.select(np.isinf(found.resistance))
-    found = found.select(np.isfinite(found.resistance))
-    relative = Thin(faces=found.faces, resistance=found.resistance * reference / pixel_m,
+    both = inside[found.faces.first] & inside[found.faces.second]
+    either = inside[found.faces.first] | inside[found.faces.second]
+    shut = found.faces.select(both & np.isinf(found.resistance))
+    # a sheet on a pore, or on a face that blocks, still carries current along itself
+    found = found.select((both & np.isfinite(found.resistance)) | (either & (found.sheet > 0)))
+    both = inside[found.faces.first] & inside[found.faces.second]
+    relative = Thin(faces=found.faces, resistance=np.where(both, found.resistance, 0.0) * reference / pixel_m,
                     sheet=found.sheet / (reference * pixel_m), pair=found.pair)
     return Problem(
         active=active, conducts=conducts, sigma=np.where(active, sigma, 0.0) / reference, thin=relative, shut=shut,
@@ -99,6 +102,7 @@ class Discrete:
         return float(sum(part.sum() for part in losses.dissipated(self.mesh, self.sigma, self.joint, values, slope)))
 
 
+STIFFEST = 1e8  #: conductance of a joint over that of its pixels, at which the potential counts as continuous
 STEEP = 1e10  #: contrast above which a ramp through the good conductors would drown the currents in rounding
 
 
@@ -108,11 +112,14 @@ def discretise(problem: Problem) -> Discrete:
     The potential is a ramp and a correction, so that the mean of the current is the power for
     every approximation. At extreme contrast, between plates, there is no ramp but a step at the last one.
     """
-    across = problem.thin.resistance > 0
-    cut = _joined(problem.shut, problem.thin.faces.select(across))
-    elements = mesh.build(problem.active, cut, problem.periodic)
-    conductance = np.where(across, 1 / np.where(across, problem.thin.resistance, 1.0), 0.0)
-    joint = assemble.joints(elements, problem.thin.faces, conductance, problem.thin.sheet)
+    faces, resistance = problem.thin.faces, problem.thin.resistance
+    sides = problem.sigma.reshape(-1)[np.stack([faces.first, faces.second])]
+    across = resistance * sides.max(axis=0, initial=0.0) > 1 / STIFFEST
+    conductance = np.where(across, 1 / np.where(across, resistance, 1.0), 0.0)
+    elements = mesh.build(problem.active, _joined(problem.shut, faces.select(across)), problem.periodic)
+    least = np.where(sides > 0, sides, np.inf).min(axis=0, initial=np.inf)
+    conductance = np.where((sides > 0).all(axis=0), conductance, 0.0)
+    joint = assemble.joints(elements, faces, conductance, problem.thin.sheet, lumped=conductance > least)
     first, last = electrodes(problem, elements)
     row, n_free = assemble.rows(elements, first | last)
     sigma = problem.sigma.reshape(-1)[elements.pixels]

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from ssbray.domain import FloatArray, PhaseMap, ThinLoss, TransportSolution
+from ssbray.errors import SolverError
 from ssbray.fea import cells, checks, losses, percolation, q1, target
 from ssbray.fea.problem import Problem, prepare
 from ssbray.fea.q1 import Response
 from ssbray.fea.thin import Interfaces
+
+ROUNDING = 1e-9  #: relative, by which bounds that coincide may cross
 
 
 def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
@@ -58,7 +61,7 @@ def solve(phase_map: PhaseMap, conductivity: Mapping[int, float],
     if not isinstance(interfaces, Interfaces):
         interfaces = Interfaces(pairs=interfaces or {})
     array_axis = checks.validate(phase_map, conductivity, interfaces, axis, boundary, rtol)
-    checks.refinement(target_gap, corners)
+    checks.refinement(target_gap, corners, phase_map.labels.ndim, bool(interfaces.sheets))
     periodic = boundary == "periodic"
     problem = prepare(phase_map, conductivity, interfaces, array_axis, periodic)
     ndim = phase_map.labels.ndim
@@ -105,6 +108,10 @@ def _solution(phase_map: PhaseMap, problem: Problem, response: Response, axis: s
     loss.reshape(-1)[d.mesh.pixels] = in_pixels * problem.reference / (length * pixel_m) ** 2
     warnings = [] if "gamg" not in response.solver else [
         "this PETSc has no hypre: solved with GAMG instead of BoomerAMG; same answer, slower"]
+    sheets = bool(problem.thin.sheet.any())
+    if sheets and labels.ndim == 3:
+        warnings.append("conducting sheets in a volume are exact along the axes only: steps of the raster lengthen "
+                        "them")
     if (lost := int(problem.conducts.sum() - problem.active.sum())) > 0:
         warnings.append(f"{lost / labels.size:.2%} of the map conducts without a path to both electrodes: left out")
     thin = problem.thin
@@ -115,7 +122,8 @@ def _solution(phase_map: PhaseMap, problem: Problem, response: Response, axis: s
         faces=ThinLoss(first=thin.faces.first, second=thin.faces.second, axis=thin.faces.axis, across=across / total,
                        along=along / total),
         dofs=d.n_free, iterations=response.iterations, residual=response.residual, solver=response.solver,
-        seconds={**response.seconds, "total": time.perf_counter() - started}, warnings=tuple(warnings), tensor=matrix)
+        seconds={**response.seconds, "total": time.perf_counter() - started}, warnings=tuple(warnings), tensor=matrix,
+        sheets=sheets)
 
 
 def _bounded(solution: TransportSolution, problem: Problem, response: Response, goal: float | None, corners: str,
@@ -124,7 +132,6 @@ def _bounded(solution: TransportSolution, problem: Problem, response: Response, 
     begun = time.perf_counter()
     cell = cells.bound(problem, problem.axis)
     low, high, unit = cell.sigma, solution.sigma_eff / problem.reference, problem.reference
-    low = min(low, high)
     readings, refinement, warnings = None, None, list(solution.warnings)
     if goal is not None:
         reached = target.reach(problem, response, cell, goal, corners)
@@ -134,8 +141,12 @@ def _bounded(solution: TransportSolution, problem: Problem, response: Response, 
                       "reason": reached.reason}
         if reached.reason:
             warnings.append(reached.reason)
-    if len(response.problem.thin.sheet) and response.problem.thin.sheet.any():
+    elif solution.sheets:
         warnings.append("the lower bound leaves out the current along conducting sheets")
+    if low > high * (1 + ROUNDING):
+        raise SolverError(f"lower bound {unit * low:.9e} above upper bound {unit * high:.9e} S/m: at this contrast "
+                          "rounding decides; the result was discarded")
+    low = min(low, high)  # equal to rounding
     spent = time.perf_counter()
     return dataclasses.replace(
         solution, lower=unit * low, upper=unit * high, corners=readings, refinement=refinement,

@@ -41,7 +41,8 @@ def discretise(problem: Problem) -> Stream:
     corners = np.where(faces.axis[:, None] == 0, [[2, 3]], [[1, 3]])
     ends = np.take_along_axis(dofs[faces.first], corners, axis=1)
     joint = assemble.Joints(dofs=np.stack([ends, ends], axis=1), conductance=np.zeros(len(ends)),
-                            sheet=problem.thin.resistance[across], axis=faces.axis)
+                            sheet=problem.thin.resistance[across], axis=faces.axis,
+                            lumped=np.zeros(len(ends), dtype=bool))
     cluster, place = _clusters(problem, grid)
     row_, column_ = np.unravel_index(np.arange(grid.n_dofs), grid.first.shape)
     where = np.stack([row_, column_], axis=1) + place * np.array(problem.shape)

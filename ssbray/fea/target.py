@@ -47,11 +47,11 @@ def reach(problem: Problem, response: Response, lower: cells.Lower, goal: float,
         corner do not touch. Where both readings differ by more than the gap, `Certified.corners` has both.
     """
     upper = response.power({problem.axis: 1.0}) / problem.active.size
-    base = Certified(lower=min(lower.sigma, upper), upper=upper, unknowns=max(lower.unknowns, _size(response)),
+    base = Certified(lower=lower.sigma, upper=upper, unknowns=max(lower.unknowns, _size(response)),
                      refined=0.0, reason=None)
-    if problem.active.ndim == 3 or problem.thin.sheet.any():
-        if corners == "separated":
-            return _failed(base, goal, "corners can be separated in the plane only, without conducting sheets")
+    if problem.thin.sheet.any():
+        return _failed(base, goal, "the lower bound leaves out the current along conducting sheets")
+    if problem.active.ndim == 3:
         return _uniformly(problem, base, goal)
     touching = _touching(problem)
     if not touching.any():
@@ -96,11 +96,11 @@ def _locally(problem: Problem, response: Response, lower: cells.Lower, base: Cer
 
 def _uniformly(problem: Problem, base: Certified, goal: float) -> Certified:
     """Halve all pixels while there is room."""
-    best, factor, what = base, 1, "in a volume" if problem.active.ndim == 3 else "with conducting sheets"
+    best, factor = base, 1
     while best.gap > goal:
         factor *= 2
         if (needed := int(problem.active.sum()) * factor**problem.active.ndim) > LARGEST:
-            return _failed(best, goal, f"{what} all pixels have to be cut alike, and {factor} per side would take "
+            return _failed(best, goal, f"in a volume all pixels have to be cut alike, and {factor} per side would take "
                            f"{needed} unknowns (limit {LARGEST})")
         fine = subdivide(problem, factor)
         low = cells.bound(fine, problem.axis)

@@ -61,8 +61,8 @@ def find(phase_map: PhaseMap, interfaces: Interfaces, periodic: bool) -> Thin:
     a volume only for boundaries along the axes).
     """
     labels, grains = phase_map.labels, phase_map.grains
-    within = grains is not None and (bool(interfaces.grains) or any(a == b for table in (
-        interfaces.pairs, interfaces.sheets) for a, b in table))
+    within = grains is not None and (bool(interfaces.grains) or bool(interfaces.faces) or any(
+        a == b for table in (interfaces.pairs, interfaces.sheets) for a, b in table))
     if interfaces.empty:
         nothing = np.zeros(0, dtype=np.int64)
         return Thin(faces=Facets(first=nothing, second=nothing, axis=nothing, shape=labels.shape, periodic=periodic),

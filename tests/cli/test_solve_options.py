@@ -82,7 +82,7 @@ def test_vtk_of_a_volume_has_x_fastest(cli, tmp_path):
     assert mean[2] > 10 * max(mean[:2])
 
 
-@pytest.mark.parametrize("shape", [(40, 40), (8, 60), (60, 8), (1, 1), (9, 12, 14)])
+@pytest.mark.parametrize("shape", [(40, 40), (8, 60), (60, 8), (1, 2), (9, 12, 14)])
 @pytest.mark.parametrize("percolates", [True, False])
 def test_pictures_of_every_shape(cli, tmp_path, shape, percolates):
     labels = np.zeros(shape, np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssbray import rng
-from ssbray.errors import InputError
+from ssbray.errors import InputError, SolverError
 from ssbray.fea import cells, graded, problem, q1, solve, target
 from ssbray.fea.refine import subdivide
 from ssbray.fea.thin import Interfaces
@@ -183,6 +184,25 @@ def test_the_neutral_disc_lies_near_its_bounds():
     assert solution.best == pytest.approx(1.0, abs=0.005)
 
 
+def test_a_current_out_of_balance_is_allowed_for(monkeypatch):
+    """The bound must hold for fluxes of a solve that was stopped far too early, at some cost in width."""
+    for seed in range(8):
+        made = phase_map(np.random.default_rng(seed).integers(0, 3, (30, 30)))
+        one = problem.prepare(made, {0: 1.0, 1: 0.01, 2: 0.1}, Interfaces(), 0, False)
+        exact = cells.bound(one, 0).sigma
+        with monkeypatch.context() as patch:
+            patch.setattr(cells, "BALANCE", 0.3)
+            early = cells.bound(one, 0).sigma
+        assert 0.5 * exact < early < exact
+
+
+def test_crossing_bounds_are_never_reported(monkeypatch):
+    real = cells.bound
+    monkeypatch.setattr(cells, "bound", lambda *a: dataclasses.replace(real(*a), sigma=10.0))
+    with pytest.raises(SolverError, match="above upper bound"):
+        solve(phase_map(np.array([[0, 1], [1, 0]])), {0: 1.0, 1: 2.0}, bounds=True)
+
+
 def test_what_does_not_percolate_is_certified_as_zero():
     labels = np.zeros((6, 6))
     labels[3] = 1
@@ -197,3 +217,12 @@ def test_bad_requests_name_the_field(arguments, field):
     with pytest.raises(InputError) as caught:
         solve(phase_map(np.array([[0, 1], [1, 0]])), {0: 1.0, 1: 2.0}, **arguments)
     assert caught.value.field == field
+
+
+def test_corners_are_separated_in_a_plain_section_only():
+    volume = phase_map(np.random.default_rng(0).integers(0, 2, (4, 4, 4)))
+    with pytest.raises(InputError, match="section only"):
+        solve(volume, {0: 1.0, 1: 0.5}, axis="z", target_gap=0.1, corners="separated")
+    with pytest.raises(InputError, match="section only"):
+        solve(phase_map(np.array([[0, 1], [1, 0]])), {0: 1.0, 1: 2.0}, Interfaces(sheets={(0, 1): 1.0}),
+              target_gap=0.1, corners="separated")

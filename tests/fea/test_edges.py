@@ -97,6 +97,7 @@ def test_a_single_layer_of_pixels(shape):
     ({"conductivity": {0: 1.0}}, "sigma"),
     ({"conductivity": {0: 1.0, 1: -1.0}}, "sigma[1]"),
     ({"conductivity": {0: 1.0, 1: math.nan}}, "sigma[1]"),
+    ({"conductivity": {0: 1.0, 1: 1e-16}}, "sigma"),
     ({"conductivity": {0: 1.0, 1: 1.0, 7: 1.0}}, "sigma"),
     ({"interfaces": {(0, 5): 1.0}}, "interface"),
     ({"interfaces": {(0, 1): -1.0}}, "interface[0:1]"),

@@ -70,9 +70,12 @@ def test_the_stencil_is_the_sum_of_its_elements(shape, periodic):
     d = problem.discretise(one)
     matrix = assemble.matrix(d.mesh, d.sigma, d.joint, d.row, d.n_free).toarray()
     expected = np.zeros((d.n_free + 1,) * 2)
-    across, _ = forms.two_sided(len(shape))
+    across, _, lumped = forms.two_sided(len(shape))
     for dofs, weight, local in ((d.mesh.dofs, d.sigma, forms.conduction_matrix(len(shape))),
-                                (d.joint.dofs.reshape(-1, 2 ** len(shape)), d.joint.conductance, across)):
+                                (d.joint.dofs.reshape(-1, 2 ** len(shape)), d.joint.conductance * ~d.joint.lumped,
+                                 across),
+                                (d.joint.dofs.reshape(-1, 2 ** len(shape)), d.joint.conductance * d.joint.lumped,
+                                 lumped)):
         for at, one_weight in zip(d.row[dofs], weight, strict=True):
             np.add.at(expected, np.ix_(at, at), one_weight * local)  # -1 is the last row
     assert matrix == pytest.approx(expected[:-1, :-1], abs=1e-14)

@@ -106,6 +106,65 @@ def test_shares_are_the_exact_sensitivities():
     assert sum(shares.values()) == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("sigma", [{0: 1.0, 1: 0.03, 2: 1e-3}, {0: 1.0, 1: 0.1, 2: 0.0}, {0: 1.0, 1: 1e-4, 2: 1e-8}])
+@pytest.mark.parametrize("boundary", ["dirichlet", "periodic"])
+def test_a_resistance_that_vanishes_leaves_no_trace(sigma, boundary):
+    """Stiff joints must not hold up the solver: never above the value without them, and there in the limit."""
+    made = phase_map(np.random.default_rng(2).integers(0, 3, (40, 40)).repeat(2, 0).repeat(2, 1))
+    free = solve(made, sigma, boundary=boundary, rtol=1e-12)
+    before = 0.0
+    for exponent in range(16):
+        asr = 10.0**-exponent * NM
+        found = solve(made, sigma, {(0, 1): asr, (1, 2): asr}, boundary=boundary)
+        assert before * (1 - 1e-6) <= found.sigma_eff <= free.sigma_eff * (1 + 1e-6)
+        assert found.iterations < 40
+        before = found.sigma_eff
+    assert before == pytest.approx(free.sigma_eff, rel=1e-6)
+
+
+@pytest.mark.parametrize("conductance", [1e-8, 1e-4, 1.0])
+def test_sheets_across_the_current_change_nothing(conductance):
+    """Equipotential anyway: layers of different conductivity with a sheet between."""
+    labels = np.repeat([0, 1, 0], 4)[:, None] * np.ones((1, 9), dtype=int)
+    solution = solve(phase_map(labels), {0: 1.0, 1: 0.1}, Interfaces(sheets={(0, 1): conductance}))
+    assert solution.sigma_eff == pytest.approx(12 / (8 + 40), rel=1e-6)
+
+
+@pytest.mark.parametrize("asr", [0.0, math.inf])
+@pytest.mark.parametrize("beyond", [0.0, 1e-9])
+def test_a_sheet_on_a_pore_or_on_a_face_that_blocks_still_conducts(asr, beyond):
+    labels = np.zeros((6, 8))
+    labels[:, 4:] = 1
+    interfaces = Interfaces(pairs={(0, 1): asr} if asr else {}, sheets={(0, 1): 5e-9})
+    solution = solve(phase_map(labels), {0: 1.0, 1: beyond}, interfaces, rtol=1e-12)
+    assert solution.sigma_eff == pytest.approx(0.5 + 5e-9 / (8 * NM), rel=1e-6)
+    assert solution.dissipation_fraction["sheet:0:1"] > 0.5
+
+
+def test_no_mean_of_bounds_where_the_lower_one_lacks_the_sheets():
+    labels = np.zeros((6, 8))
+    labels[:, 4:] = 1
+    sheets = Interfaces(sheets={(0, 1): 5e-8})
+    solution = solve(phase_map(labels), {0: 1.0, 1: 1.0}, sheets, target_gap=0.02)
+    assert solution.lower == pytest.approx(1.0, rel=1e-6)
+    assert solution.upper == pytest.approx(1.0 + 5e-8 / (8 * NM), rel=1e-6)
+    assert solution.best is None
+    assert "leaves out the current along conducting sheets" in solution.refinement["reason"]
+
+
+def test_a_map_of_faces_is_per_true_area_like_a_pair_of_labels():
+    """A slanted boundary between two grains, its resistance given either way."""
+    i, j = np.indices((40, 40))
+    grains = 1 + (i > j)
+    made = phase_map(np.zeros((40, 40)), grains=grains)
+    faces = {}
+    for name, axis in (("y", 0), ("x", 1)):
+        differ = np.diff(grains, axis=axis) != 0
+        faces[name] = np.where(differ, 30e-9, np.nan)
+    by_pair = solve(made, {0: 1.0}, {(0, 0): 30e-9}, rtol=1e-12).sigma_eff
+    assert solve(made, {0: 1.0}, Interfaces(faces=faces), rtol=1e-12).sigma_eff == pytest.approx(by_pair, rel=1e-9)
+
+
 @pytest.mark.parametrize(("interfaces", "field"), [
     (Interfaces(sheets={(0, 1): math.inf}), "sheet[0:1]"),
     (Interfaces(sheets={(0, 4): 1.0}), "sheet"),
