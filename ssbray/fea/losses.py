@@ -49,26 +49,6 @@ def _quadratic(values: FloatArray, matrix: FloatArray) -> FloatArray:
     return np.einsum("ni,ni->n", values @ matrix, values)
 
 
-def mean_current(mesh: Mesh, sigma: FloatArray, joint: Joints, correction: FloatArray, slope: FloatArray
-                 ) -> FloatArray:
-    """Current through the whole map (ndim,), in array axes: the power against each unit ramp, relative."""
-    ndim = len(mesh.shape)
-    ramps = forms.corners(ndim)
-    matrix = forms.conduction_matrix(ndim)
-    force = np.zeros(2**ndim)
-    for begin in range(0, len(sigma), BLOCK):
-        part = slice(begin, begin + BLOCK)
-        at_corners = correction[mesh.dofs[part]]
-        force += sigma[part] @ (at_corners - at_corners[:, :1] + ramps @ slope)
-    total = ramps.T @ matrix @ force
-    if joint.sheet.any():
-        on_faces = correction[joint.dofs.reshape(len(joint), -1)] + ramp_on_faces(joint, slope)
-        along = (joint.sheet[:, None] * on_faces) @ forms.two_sided(ndim)[1]
-        for axis in range(ndim):
-            total[axis] += np.sum(along * ramp_on_faces(joint, np.eye(ndim)[axis]))
-    return total
-
-
 def fields(mesh: Mesh, correction: FloatArray, slope: FloatArray, sigma: FloatArray
            ) -> tuple[FloatArray, FloatArray]:
     """Correction (n,) and current density (n, ndim), in array axes, at the centres of the elements."""

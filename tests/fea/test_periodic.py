@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssbray.fea import losses, problem, q1, solve
+from ssbray.fea import forms, problem, q1, solve
 from ssbray.fea.thin import Interfaces
 from tests.fea.test_exact import NM, SIGMA, layers, phase_map
 
@@ -62,8 +62,12 @@ def test_the_tensor_of_currents_is_that_of_energies(seed, ndim):
     one = problem.prepare(made, sigma, Interfaces(pairs=interfaces), 0, True)
     response = q1.respond(one, list(range(ndim)), 1e-15)
     d = response.discrete
-    currents = np.stack([losses.mean_current(d.mesh, d.sigma, d.joint, response.corrections[a], d.slope(a))
-                         for a in range(ndim)]) * one.reference / one.active.size
+    bits = forms.corners(ndim)
+    currents = np.empty((ndim, ndim))
+    for a in range(ndim):  # the power of each field against each unit ramp, which is the mean current
+        at_corners = response.corrections[a][d.mesh.dofs] + bits @ d.slope(a)
+        force = d.sigma @ (at_corners - at_corners[:, :1])
+        currents[a] = bits.T @ forms.conduction_matrix(ndim) @ force * one.reference / one.active.size
     tensor = response.tensor()[::-1, ::-1]
     assert currents == pytest.approx(currents.T, rel=1e-8, abs=1e-8 * np.trace(tensor))
     assert currents == pytest.approx(tensor, rel=1e-7, abs=1e-8 * np.trace(tensor))
