@@ -167,17 +167,19 @@ def load(mesh: Mesh, sigma: FloatArray, joint: Joints, base: FloatArray, slope: 
     row, n_free : from `rows`.
     """
     ndim = len(mesh.shape)
-    total = np.zeros(mesh.n_dofs)
+    total, rising = np.zeros(mesh.n_dofs), np.zeros(mesh.n_dofs)
     local = forms.conduction_matrix(ndim)
     touched = np.flatnonzero(base[mesh.dofs].any(axis=1)) if base.any() else np.zeros(0, dtype=np.int64)
     differences = base[mesh.dofs[touched]]
     differences = differences - differences[:, :1]
     for corner in range(2**ndim):
         if (force := float((forms.corners(ndim)[corner] - 0.5) @ slope) / 2 ** (ndim - 2)) != 0:  # int of grad N
-            total += np.bincount(mesh.dofs[:, corner], weights=sigma * force, minlength=mesh.n_dofs)
+            part = rising if force > 0 else total  # apart, so that equal sums cancel to the last digit
+            part += np.bincount(mesh.dofs[:, corner], weights=sigma * force, minlength=mesh.n_dofs)
         if len(touched):
             total += np.bincount(mesh.dofs[touched, corner], minlength=mesh.n_dofs,
                                  weights=sigma[touched] * (differences @ local[corner]))
+    total += rising
     if len(joint):
         across, along, lumped = forms.two_sided(ndim)
         dofs = joint.dofs.reshape(len(joint), -1)

@@ -55,8 +55,9 @@ def prepare(phase_map: PhaseMap, conductivity: Mapping[int, float], interfaces: 
         active, loops = wound.cluster > 0, wound.loops
         open_axes = tuple(wound.along(d) for d in range(sigma.ndim))
         cluster = wound.cluster.reshape(-1)
-        numbers, first = np.unique(cluster, return_index=True)
-        pins = first[numbers > 0]
+        order = np.argsort(-sigma.reshape(-1), kind="stable")  # pinned in bad conductors, good ones would hang loose
+        numbers, first = np.unique(cluster[order], return_index=True)
+        pins = order[first[numbers > 0]]
     else:
         active = percolation.percolating(conducts, blocked, axis)
         open_axes = tuple(d == axis and bool(active.any()) for d in range(sigma.ndim))
@@ -102,6 +103,7 @@ class Discrete:
         return float(sum(part.sum() for part in losses.dissipated(self.mesh, self.sigma, self.joint, values, slope)))
 
 
+LUMPED = 10.0  #: conductance of a joint over that of its better pixel, from which multigrid needs it corner to corner
 STIFFEST = 1e8  #: conductance of a joint over that of its pixels, at which the potential counts as continuous
 STEEP = 1e10  #: contrast above which a ramp through the good conductors would drown the currents in rounding
 
@@ -117,13 +119,13 @@ def discretise(problem: Problem) -> Discrete:
     across = resistance * sides.max(axis=0, initial=0.0) > 1 / STIFFEST
     conductance = np.where(across, 1 / np.where(across, resistance, 1.0), 0.0)
     elements = mesh.build(problem.active, _joined(problem.shut, faces.select(across)), problem.periodic)
-    least = np.where(sides > 0, sides, np.inf).min(axis=0, initial=np.inf)
     conductance = np.where((sides > 0).all(axis=0), conductance, 0.0)
-    joint = assemble.joints(elements, faces, conductance, problem.thin.sheet, lumped=conductance > least)
+    joint = assemble.joints(elements, faces, conductance, problem.thin.sheet,
+                            lumped=conductance > LUMPED * sides.max(axis=0, initial=0.0))
     first, last = electrodes(problem, elements)
     row, n_free = assemble.rows(elements, first | last)
     sigma = problem.sigma.reshape(-1)[elements.pixels]
-    weakest = min(float(sigma.min()), float(conductance[across].min(initial=1.0)))
+    weakest = min(float(sigma.min()), float(conductance[conductance > 0].min(initial=1.0)))
     ramp = problem.periodic or weakest * STEEP > 1
     base = np.where(last & (not ramp), float(problem.shape[problem.axis]), 0.0)
     return Discrete(mesh=elements, sigma=sigma, joint=joint, row=row, n_free=n_free, base=base, ramp=ramp)

@@ -97,3 +97,24 @@ def test_the_same_solve_gives_the_same_bits():
     made = noise((50, 40), 3)
     one, other = (q1.respond(problem.prepare(made, SIGMA, Interfaces(), 0, False), [0], 1e-8) for _ in range(2))
     assert (one.corrections[0] == other.corrections[0]).all()
+
+
+def test_a_thin_periodic_map_of_extreme_contrast_is_solved():
+    """Bad and good conductors in a ring, joined well: pinned in the bad one the good one would hang loose."""
+    made = phase_map(np.array([[0, 0, 0, 0, 0, 0, 2, 2, 2, 1]]))
+    sigma = {0: 3.3e-9, 1: 34.6, 2: 1.29}
+    solution = solve(made, sigma, {(0, 2): 1e-23}, axis="y", boundary="periodic", tensor=True)
+    assert solution.tensor[0, 0] == pytest.approx(10 / (6 / 3.3e-9 + 3 / 1.29 + 1 / 34.6), rel=1e-7)
+    assert solution.tensor[1, 1] == pytest.approx((6 * 3.3e-9 + 3 * 1.29 + 34.6) / 10, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_interfaces_of_any_stiffness_take_few_iterations(seed):
+    random = np.random.default_rng(seed)
+    sigma = {0: 1.0, 1: 10 ** -random.uniform(0, 8), 2: 10 ** -random.uniform(0, 4)}
+    pairs = {pair: 10 ** random.uniform(-16, -6) for pair in ((0, 1), (1, 2), (0, 2))}
+    boundary = ["dirichlet", "periodic"][seed % 2]
+    found = solve(noise((40, 40), seed), sigma, pairs, boundary=boundary)
+    exact = solve(noise((40, 40), seed), sigma, pairs, boundary=boundary, rtol=1e-13)
+    assert found.iterations < 60
+    assert found.sigma_eff == pytest.approx(exact.sigma_eff, rel=2e-8)
