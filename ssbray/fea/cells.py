@@ -33,7 +33,6 @@ class Lower:
     loss: FloatArray  #: image: dissipation of the current that is tightest beside the potential under a field of 1
     flux: FloatArray  #: (ndim, ...) mean of that current in each pixel, in array axes, relative
     unknowns: int
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,7 +80,6 @@ def bound(problem: Problem, axis: int) -> Lower:
 
     with krylov.Multigrid(matrix, ndim) as grid:
         solved = grid.solve(load[:n][free[:n]], BALANCE, start, power)
-        seconds = grid.setup_s
     flux = fluxes(solved.values)
     loss, mean = np.zeros(n), np.zeros((ndim, n))
     in_interfaces = 0.0
@@ -102,7 +100,7 @@ def bound(problem: Problem, axis: int) -> Lower:
     image.reshape(-1)[cells] = scale**2 * loss
     means.reshape(ndim, -1)[:, cells] = scale * mean
     return Lower(sigma=current**2 / dissipation / problem.active.size * (1 - ROUNDING) if dissipation else 0.0,
-                 loss=image, flux=means, unknowns=int(free.sum()), seconds=seconds)
+                 loss=image, flux=means, unknowns=int(free.sum()))
 
 
 def _links(problem: Problem, number: NDArray[np.int32], sigma: FloatArray, axis: int) -> _Links:

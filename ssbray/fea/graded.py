@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ssbray.domain import FloatArray
-from ssbray.fea import assemble, coarsen, corner, krylov, stream
+from ssbray.fea import assemble, coarsen, corner, forms, krylov, stream
 from ssbray.fea.problem import Discrete, Problem, discretise
 from ssbray.fea.refine import subdivide
 from ssbray.raster import Facets
@@ -113,8 +113,8 @@ class System:
 
     @staticmethod
     def _ramp(slope: FloatArray) -> FloatArray:
-        cell = np.repeat([[0, 0], [0, 1], [1, 0], [1, 1]], 4, axis=0)
-        return np.asarray((cell + np.tile([[0, 0], [0, 1], [1, 0], [1, 1]], (4, 1))) @ slope, dtype=np.float64)
+        bits = forms.corners(2)  # of the cell in the patch, and of the slot in its cell
+        return np.asarray((np.repeat(bits, 4, axis=0) + np.tile(bits, (4, 1))) @ slope, dtype=np.float64)
 
 
 def bounds(problem: Problem, refined: NDArray[np.bool_], theta: float = 1.0, separated: bool = False

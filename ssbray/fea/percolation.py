@@ -34,7 +34,6 @@ class Winding:
     """Conducting clusters of a periodic image that go round it."""
 
     cluster: NDArray[np.int32]  #: image: number of the cluster from 1; 0 where nothing goes round
-    count: int
     loops: NDArray[np.int64]  #: (k, ndim) how often each independent loop goes round each axis
 
     def along(self, axis: int) -> bool:
@@ -76,7 +75,7 @@ def winding(conducts: NDArray[np.bool_], blocked: Facets | None) -> Winding:
             found += 1
             name[members] = found
             loops += around
-    return Winding(cluster=name[group], count=found,
+    return Winding(cluster=name[group],
                    loops=np.unique(loops, axis=0) if loops else np.zeros((0, conducts.ndim), dtype=np.int64))
 
 
