@@ -60,6 +60,53 @@ class PhaseMap:
         return float(np.mean(self.labels == self.phases.index(phase)))
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Micrograph:
+    """What a microscope recorded of one field of view: images, and counts of X-rays by element.
+
+    All images share one grid. Maps of counts share a grid of their own, often coarser, over the same
+    field of view; they are never interpolated here, because interpolated counts are no counts.
+    """
+
+    images: Mapping[str, NDArray[np.float32]]  #: detector ("haadf", "bf", "bse", "se", "image") -> (H, W)
+    pixel_size_nm: float  #: edge of a square pixel of the images
+    eds: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)  #: element -> (h, w)
+    eds_are_counts: bool = True  #: False: filtered or normalised maps, whose noise is not Poisson's
+    metadata: Mapping[str, Any] = field(default_factory=dict)  #: plain data: beam_energy_keV, sample, location, ...
+    source_sha256: str = ""  #: of the file it was read from, or of what it was rendered from
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise InputError("images", "none", "a micrograph needs at least one image")
+        shapes = {name: image.shape for name, image in self.images.items()}
+        first = next(iter(shapes.values()))
+        for name, shape in shapes.items():
+            if len(shape) != 2 or min(shape) < 1 or shape != first:
+                raise InputError(f"images[{name}]", shape, f"all images must be (H, W) of one shape, here {first}")
+        grids = {element: counts.shape for element, counts in self.eds.items()}
+        for element, shape in grids.items():
+            if len(shape) != 2 or min(shape) < 1 or shape != next(iter(grids.values())):
+                raise InputError(f"eds[{element}]", shape, "all maps of counts must be (h, w) of one shape")
+        if not (np.isfinite(self.pixel_size_nm) and self.pixel_size_nm > 0):
+            raise InputError("pixel_size_nm", self.pixel_size_nm, "must be a positive number of nanometres")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the images."""
+        height, width = next(iter(self.images.values())).shape
+        return height, width
+
+    @property
+    def haadf(self) -> NDArray[np.float32] | None:
+        """High-angle annular dark field, if there is one."""
+        return self.images.get("haadf")
+
+    @property
+    def bf(self) -> NDArray[np.float32] | None:
+        """Bright field, if there is one."""
+        return self.images.get("bf")
+
+
 def boundary_parts(name: str) -> tuple[str, str, str]:
     """Split a boundary's name into its two phases and what it is.
 

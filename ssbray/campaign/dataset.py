@@ -11,7 +11,7 @@ import numpy as np
 
 from ssbray import rng
 from ssbray.campaign.desk import Desk
-from ssbray.campaign.files import dump_json
+from ssbray.files import dump_json
 from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.spec import Spec
 from ssbray.campaign.task import Outcome, Task, physics_version

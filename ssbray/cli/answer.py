@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ssbray import units
-from ssbray.campaign.files import write_bytes
+from ssbray.files import write_bytes
 from ssbray.domain import FloatArray, PhaseMap, TransportSolution
 
 SHOWN = 3  #: hot spots that a person is told of

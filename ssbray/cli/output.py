@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ssbray.campaign.files import dump_json
+from ssbray.files import dump_json
 from ssbray.errors import InputError
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssbray import units
-from ssbray.campaign.files import write_bytes
+from ssbray.files import write_bytes
 from ssbray.domain import FloatArray, PhaseMap, TransportSolution
 
 ARROWS = 72  #: points along the longer side of the grid on which streamlines are drawn

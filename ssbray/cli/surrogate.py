@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ssbray.campaign import dataset
-from ssbray.campaign.files import write_json
+from ssbray.files import write_json
 from ssbray.cli.output import emit, json_option
 from ssbray.cli.progress import StepProgress
 from ssbray.errors import InputError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ssbray import units
-from ssbray.campaign.files import write_bytes
+from ssbray.files import write_bytes
 from ssbray.cli import labels
 from ssbray.cli.output import emit
 from ssbray.domain import PhaseMap

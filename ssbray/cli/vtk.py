@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssbray.campaign.files import write_bytes
+from ssbray.files import write_bytes
 from ssbray.domain import PhaseMap, TransportSolution
 
 KINDS = {"uint8": "UInt8", "int32": "Int32", "float32": "Float32", "float64": "Float64"}

@@ -1,0 +1,1 @@
+"""What a microscopist asks of a phase map: lengths, thicknesses, sizes."""

@@ -1,0 +1,1 @@
+"""Micrographs: read from the files of microscopes, or rendered from phase maps; frames brought into register."""
