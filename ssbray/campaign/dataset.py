@@ -11,13 +11,13 @@ import numpy as np
 
 from ssbray import rng
 from ssbray.campaign.desk import Desk
-from ssbray.files import dump_json
 from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.spec import Spec
 from ssbray.campaign.task import Outcome, Task, physics_version
 from ssbray.campaign.workers import Workers
 from ssbray.domain import FeatureGraph
 from ssbray.errors import InputError
+from ssbray.files import dump_json
 
 
 def tasks(spec: Spec, count: int, seed: int) -> list[Task]:

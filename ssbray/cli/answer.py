@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ssbray import units
-from ssbray.files import write_bytes
 from ssbray.domain import FloatArray, PhaseMap, TransportSolution
+from ssbray.files import write_bytes
 
 SHOWN = 3  #: hot spots that a person is told of
 

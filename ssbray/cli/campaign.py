@@ -12,11 +12,11 @@ from typing import Any
 
 from ssbray import campaign
 from ssbray.campaign import Listeners, Spec
-from ssbray.files import write_json
 from ssbray.campaign.spec import NAME
 from ssbray.cli.output import check_workers, emit, json_option
 from ssbray.cli.progress import CampaignProgress
 from ssbray.errors import InputError
+from ssbray.files import write_json
 
 RESERVED = ("mlflow.db", "mlartifacts")
 

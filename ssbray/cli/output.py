@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ssbray.files import dump_json
 from ssbray.errors import InputError
+from ssbray.files import dump_json
 
 
 def json_option(parser: argparse.ArgumentParser) -> None:

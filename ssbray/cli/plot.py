@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssbray import units
-from ssbray.files import write_bytes
 from ssbray.domain import FloatArray, PhaseMap, TransportSolution
+from ssbray.files import write_bytes
 
 ARROWS = 72  #: points along the longer side of the grid on which streamlines are drawn
 MICROMETRES_FROM = 3000.0  #: nm of side length from which axes are in micrometres

@@ -11,10 +11,10 @@ import numpy as np
 
 from ssbray import campaign
 from ssbray.campaign import dataset
-from ssbray.files import write_bytes, write_json
 from ssbray.cli.output import emit, json_option
 from ssbray.domain import PhaseMap
 from ssbray.errors import InputError
+from ssbray.files import write_bytes, write_json
 
 
 def add(commands: Any) -> None:

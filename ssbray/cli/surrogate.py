@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ssbray.campaign import dataset
-from ssbray.files import write_json
 from ssbray.cli.output import emit, json_option
 from ssbray.cli.progress import StepProgress
 from ssbray.errors import InputError
+from ssbray.files import write_json
 
 TRAINING_FILE = "training.json"
 

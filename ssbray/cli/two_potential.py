@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ssbray import units
-from ssbray.files import write_bytes
 from ssbray.cli import labels
 from ssbray.cli.output import emit
 from ssbray.domain import PhaseMap
 from ssbray.errors import InputError
+from ssbray.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

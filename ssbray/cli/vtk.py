@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssbray.files import write_bytes
 from ssbray.domain import PhaseMap, TransportSolution
+from ssbray.files import write_bytes
 
 KINDS = {"uint8": "UInt8", "int32": "Int32", "float32": "Float32", "float64": "Float64"}
 
