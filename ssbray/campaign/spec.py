@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from ssbray import materials
 from ssbray.annealing import Categorical, Float, Space
 from ssbray.errors import InputError, nearest
+from ssbray.microscope.knobs import load_knobs
 from ssbray.specimen import ProcessParameters, structure
 from ssbray.specimen.laws import load as load_laws
 
@@ -140,6 +141,7 @@ class Spec(Section):
     seed: int = Field(ge=0, lt=2**63)
     materials: dict[str, Any] = {}  #: merged over the bundled tables
     laws: dict[str, Any] = {}  #: merged over the bundled process laws
+    microscope: dict[str, Any] = {}  #: merged over the bundled knobs of the virtual microscope
     process: dict[str, Any] = {}  #: parameters that are not searched
     reference: dict[str, Any] = {}  #: over `process`: the design that the gain is measured against
     specimen: SpecimenSection = SpecimenSection()
@@ -173,7 +175,8 @@ class Spec(Section):
     @property
     def digest(self) -> str:
         """sha256 of everything that decides the result."""
-        content = self.model_dump(mode="json", exclude={"cluster", "tracking", "name"})
+        silent = {"cluster", "tracking", "name"} | (set() if self.microscope else {"microscope"})
+        content = self.model_dump(mode="json", exclude=silent)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -243,13 +246,14 @@ def parse(content: dict[str, Any]) -> Spec:
 
 
 def _check_tables(spec: Spec) -> None:
-    """Merge the overrides of materials and laws once, and make the reference's structure with them."""
-    for name in ("materials", "laws"):
+    """Merge the overrides of the tables once, and make the reference's structure with them."""
+    for name in ("materials", "laws", "microscope"):
         try:
             json.dumps(getattr(spec, name), allow_nan=False)
         except (TypeError, ValueError) as error:
             value = str(getattr(spec, name))[:80]
             raise InputError(name, value, f"holds what is neither number nor text ({error})") from None
+    load_knobs(spec.microscope)
     structure(spec.reference_design, load_laws(spec.laws or None), materials.load(spec.materials or None))
 
 

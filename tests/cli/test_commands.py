@@ -61,9 +61,9 @@ def test_a_specimen_solves_to_what_the_data_set_stores(cli, tmp_path):
         pair = ":".join(str(row["phases"].index(phase)) for phase in (a, b))
         series[pair] = series.get(pair, 0.0) + asr
     interfaces = [f"--interface={pair}={asr!r}" for pair, asr in series.items()]
-    code, out, err = cli("solve", tmp_path / "labels" / "specimen-0.tif", "--grains",
-                         tmp_path / "grains" / "specimen-0.tif", "--pixel-size-nm", row["pixel_size_nm"], *sigma,
-                         *interfaces, "--json")
+    code, out, err = cli("solve", tmp_path / "labels" / "specimen-000.tif", "--grains",
+                         tmp_path / "truth" / "grains" / "specimen-000.tif", "--pixel-size-nm",
+                         row["pixel_size_nm"], *sigma, *interfaces, "--json")
     assert code == 0, err
     outcome = campaign.evaluate(dataset.tasks(campaign.load(SMOKE), 1, 5)[0])
     assert out["sigma_eff_S_per_cm"] == pytest.approx(outcome.values["sigma_eff_S_per_cm"], rel=1e-9)
