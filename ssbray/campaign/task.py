@@ -9,11 +9,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import Any, Literal
 
-import ssbray
 from ssbray import fea, graph, materials, specimen, units
+from ssbray.codeversion import code_version
 from ssbray.domain import FeatureGraph, PhaseMap, TransportSolution, boundary_parts
 from ssbray.errors import SolverError
 from ssbray.specimen.laws import ProcessLaws
@@ -126,15 +125,8 @@ def budget(phase_map: PhaseMap, solution: TransportSolution, parts: Mapping[tupl
 @cache
 def physics_version() -> str:
     """Version of the code that decides an outcome: the package's, and a digest of its physics."""
-    digest = hashlib.sha256()
-    root = resources.files(ssbray)
-    for package in ("materials", "specimen", "graph", "fea"):
-        for entry in sorted((root / package).iterdir(), key=lambda entry: entry.name):
-            if entry.name.endswith((".py", ".yaml")):
-                digest.update(entry.name.encode() + entry.read_bytes())
-    for name in ("domain.py", "raster.py", "rng.py", "units.py", "campaign/task.py"):
-        digest.update((root / name).read_bytes())
-    return f"{ssbray.__version__}+{digest.hexdigest()[:12]}"
+    return code_version(("materials", "specimen", "graph", "fea"),
+                        ("domain.py", "raster.py", "rng.py", "units.py", "campaign/task.py"))
 
 
 @cache

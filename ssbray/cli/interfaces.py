@@ -14,6 +14,7 @@ from ssbray import units
 from ssbray.cli import labels
 from ssbray.domain import FloatArray, PhaseMap
 from ssbray.errors import InputError
+from ssbray.labelimage import read_integers
 
 if TYPE_CHECKING:
     from ssbray.fea.thin import Interfaces
@@ -65,7 +66,7 @@ def _grains(args: argparse.Namespace, phase_map: PhaseMap) -> dict[Pair, float]:
     if phase_map.grains is None:
         raise InputError("--grain-interface", next(iter(entries)), "needs --grains FILE, the grain number of each "
                          "pixel")
-    if int(labels.read_integers(args.grains, "--grains").max()) >= 2**31:
+    if int(read_integers(args.grains, "--grains").max()) >= 2**31:
         raise InputError("--grain-interface", next(iter(entries)), f"{args.grains} has grain numbers beyond 2^31 - 1, "
                          "which are renumbered when read: renumber them first")
     known = set(np.unique(phase_map.grains).tolist()) - {0}

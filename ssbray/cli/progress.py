@@ -104,6 +104,16 @@ class StepProgress(_Meter):
         self.to(done, total)
 
 
+class TimeProgress(_Meter):
+    """Something that takes a given time."""
+
+    unit = "s"
+
+    def step(self, spent: float, limit: float) -> None:
+        """So many seconds of so many."""
+        self.to(round(spent), round(limit))
+
+
 class CampaignProgress(SolveProgress):
     """A campaign's listener that keeps the terminal up to date."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ssbray.campaign import dataset
+from ssbray.cli import segmenter
 from ssbray.cli.output import emit, json_option
 from ssbray.cli.progress import StepProgress
 from ssbray.errors import InputError
@@ -20,8 +21,9 @@ TRAINING_FILE = "training.json"
 
 def add(commands: Any) -> None:
     """Declare the commands."""
-    train = commands.add_parser("train", help="train a model")
-    train = train.add_subparsers(dest="what", required=True, metavar="WHAT")
+    train = commands.add_parser("train", help="train a model").add_subparsers(dest="what", required=True,
+                                                                              metavar="WHAT")
+    segmenter.add_train(train)
     command = train.add_parser("surrogate", help="the Bayesian graph network, from a data set")
     command.add_argument("--data", required=True, metavar="STORE")
     command.add_argument("--out", required=True, metavar="MODEL")
@@ -33,6 +35,7 @@ def add(commands: Any) -> None:
     command.set_defaults(run=run_train)
     evaluate = commands.add_parser("evaluate", help="score a model").add_subparsers(dest="what", required=True,
                                                                                     metavar="WHAT")
+    segmenter.add_evaluate(evaluate)
     command = evaluate.add_parser("surrogate", help="on specimens it has not seen, beside simple baselines")
     command.add_argument("--model", required=True, metavar="MODEL")
     command.add_argument("--data", required=True, metavar="STORE")

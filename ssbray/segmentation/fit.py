@@ -1,0 +1,180 @@
+"""Training of one net: the coarse part first, then the fine part on top of it."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ssbray import rng
+from ssbray.segmentation import loss, views
+from ssbray.segmentation.augment import Augmentation
+from ssbray.segmentation.example import Example
+from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, placed
+from ssbray.segmentation.views import Batch, Pooled
+
+Progress = Callable[[int, int], None]
+Part = TypeVar("Part", bound=nn.Module)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How to train. Time or steps limit it; with steps the result does not depend on the machine's speed."""
+
+    minutes: float = 12.0  #: for each net
+    steps: int | None = None  #: for each net, instead of minutes
+    coarse_share: float = 0.45  #: of the time or the steps
+    rate: float = 2e-3  #: peak learning rate
+    decay: float = 1e-2  #: of weights (AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101)
+    window: int = 1024  #: largest window that the coarse part sees [pixels]
+    cells: int = 2**17  #: cells in a step of the coarse part
+    crop: int = 256  #: pixels a side of what the fine part sees
+    pixels: int = 2**18  #: pixels in a step of the fine part
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    size: Size = field(default_factory=Size)
+
+
+class Clock:
+    """How far a stage is: by steps, or by the clock."""
+
+    def __init__(self, seconds: float, steps: int | None, base: int, report: Progress | None, share: tuple[float, float]
+                 ) -> None:
+        self._seconds, self._steps, self._report, self._share = seconds, steps, report, share
+        self._began, self.step, self._base = time.monotonic(), 0, base
+
+    def tick(self) -> float | None:
+        """Share of the stage that is done, 0..1; None when it is over."""
+        done = (self.step / self._steps if self._steps is not None
+                else (time.monotonic() - self._began) / self._seconds)
+        if self._report is not None:
+            low, high = self._share
+            self._report(round(1000 * (low + (high - low) * min(done, 1.0))), 1000)
+        if done >= 1:
+            return None
+        self.step += 1
+        return done
+
+
+def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int, pore: int | None, seed: int,
+        training: Training, device: str = "cpu", progress: Progress | None = None) -> tuple[Net, dict[str, float]]:
+    """Train one net.
+
+    Parameters
+    ----------
+    examples : labelled images with `images` image planes and `elements` element planes.
+    classes : number of classes; pore : index of the class of pores, or None.
+    seed : of the initial weights and of all that is drawn.
+    progress : called with (done, total).
+
+    Returns
+    -------
+    The net, its batch statistics frozen, and figures: steps of both stages, seconds.
+    """
+    torch.manual_seed(rng.subseed(seed, "net"))
+    random = rng.stream(seed, "views")
+    pools = [views.pooled(example, classes) for example in examples]
+    counts = torch.stack([pool.fractions.sum(dim=(1, 2)) for pool in pools]).sum(dim=0)
+    weight = loss.class_weights(counts).to(device)
+    net = placed(Net(images, elements, classes, training.size), device)
+    side = max(max(pool.example.labels.shape) for pool in pools)
+    window = min(training.window, math.ceil(side / UNIT) * UNIT)
+    began = time.monotonic()
+
+    def cells(count: int) -> Batch:
+        return views.draw(_pick(pools, count, random), window, training.augmentation, random)
+
+    each = max(1, training.cells // (window // STRIDE) ** 2)
+    seconds = 60 * training.minutes
+    share = training.coarse_share
+    steps = None if training.steps is None else max(1, round(share * training.steps))
+    clock = Clock(share * seconds, steps, 0, progress, (0.0, share))
+    net.coarse = _stage(net.coarse, clock, lambda: cells(each), lambda part, batch: loss.coarse_loss(
+        part(batch.cells.to(device))[1], batch.fractions.to(device), weight), training=training, device=device)
+    first = clock.step
+    net.coarse.eval().requires_grad_(False)
+
+    crop = min(training.crop, window)
+    many = max(1, training.pixels // crop**2)
+
+    def pixels() -> Batch:
+        return views.draw(_pick(pools, many, random), window, training.augmentation, random, crop=crop, pore=pore)
+
+    def fine(part: nn.Module, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            features = net.coarse(_last(batch.cells.to(device)))[0]
+        part_of = crop // STRIDE
+        features = torch.stack([each[:, row : row + part_of, column : column + part_of]
+                                for each, (row, column) in zip(features, batch.corners, strict=True)])
+        assert batch.pixels is not None
+        assert batch.labels is not None
+        assert batch.extra is not None
+        logits = part(_last(batch.pixels.to(device)), features)
+        return (loss.phase_loss(logits[:, :classes], batch.labels.to(device), weight)
+                + 0.5 * loss.heads_loss(logits[:, classes:], batch.extra.to(device)))
+
+    left = None if training.steps is None else max(1, training.steps - (steps or 0))
+    clock = Clock(max(seconds - (time.monotonic() - began), 1.0), left, first, progress, (share, 1.0))
+    net.fine = _stage(net.fine, clock, pixels, fine, training=training, device=device)
+    net.eval()
+    return net, {"coarse_steps": first, "fine_steps": clock.step, "seconds": time.monotonic() - began}
+
+
+def _pick(pools: list[Pooled], count: int, random: np.random.Generator) -> list[Pooled]:
+    return [pools[k] for k in random.integers(len(pools), size=count)]
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _stage(part: Part, clock: Clock, draw: Callable[[], Batch], objective: Callable[[Part, Batch], Tensor], *,
+           training: Training, device: str) -> Part:
+    """Train a part; returns the running average of its weights, with batch statistics of its own."""
+    part.train()
+    average = copy.deepcopy(part).requires_grad_(False)
+    optimiser = torch.optim.AdamW(part.parameters(), lr=training.rate, weight_decay=training.decay)
+    kind = "cuda" if device.startswith("cuda") else "cpu"
+    while (done := clock.tick()) is not None:
+        for group in optimiser.param_groups:
+            group["lr"] = training.rate * min(1.0, done / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * done))
+        batch = draw()
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=half_is_fast(kind)):
+            value = objective(part, batch)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(part.parameters(), 5.0)
+        optimiser.step()
+        momentum = min(0.99, clock.step / (10 + clock.step))
+        with torch.no_grad():
+            for mean, now in zip(average.parameters(), part.parameters(), strict=True):
+                mean.lerp_(now, 1 - momentum)
+    _settle(average, draw, objective, kind)
+    return average
+
+
+def _settle(part: Part, draw: Callable[[], Batch], objective: Callable[[Part, Batch], Tensor], kind: str,
+            batches: int = 12) -> None:
+    """Measure the batch statistics of averaged weights, which those of no step fit."""
+    norms = [module for module in part.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over the batches
+    part.train()
+    with torch.no_grad(), torch.autocast(kind, dtype=torch.bfloat16, enabled=half_is_fast(kind)):
+        for _ in range(batches):
+            objective(part, draw())
+    part.eval()
+
+
+def half_is_fast(kind: str) -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; elsewhere it would be slower than float32."""
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,58 @@
+"""What the net is asked to get right."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ssbray.segmentation.example import NOTHING
+
+EDGE = 4.0  #: weight of a pixel on a boundary beside one off it
+
+
+def phase_loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy, weighted by class, plus one minus the mean Dice coefficient of the classes that occur.
+
+    logits (n, C, H, W), labels (n, H, W), weight (C,).
+    """
+    known = labels != NOTHING
+    target = torch.where(known, labels, 0).long()
+    entropy = F.cross_entropy(logits, target, weight=weight, reduction="none")
+    entropy = (entropy * known).sum() / (weight[target] * known).sum().clamp(min=1.0)
+    share = logits.float().softmax(dim=1) * known[:, None]
+    truth = F.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2).to(share.dtype) * known[:, None]
+    both, either = (share * truth).sum(dim=(0, 2, 3)), (share + truth).sum(dim=(0, 2, 3))
+    present = truth.sum(dim=(0, 2, 3)) > 0
+    dice = 1 - (2 * both[present] / either[present]).mean() if bool(present.any()) else entropy.new_zeros(())
+    return entropy + dice
+
+
+def coarse_loss(logits: Tensor, fractions: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy against the class fractions of each cell, (n, C, h, w) both, and Dice on the fractions."""
+    logs = logits.float().log_softmax(dim=1)
+    scaled = fractions * weight[None, :, None, None]
+    entropy = -(scaled * logs).sum() / scaled.sum().clamp(min=1e-6)
+    share = logs.exp() * fractions.sum(dim=1, keepdim=True)
+    both = torch.minimum(share, fractions).sum(dim=(0, 2, 3))
+    either = (share + fractions).sum(dim=(0, 2, 3))
+    present = fractions.sum(dim=(0, 2, 3)) > 0
+    return entropy + 1 - (2 * both[present] / either[present].clamp(min=1e-6)).mean()
+
+
+def heads_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross entropy of the lines and defects, smooth L1 of the distance; (n, 5, H, W) both, NaN unknown."""
+    known = ~torch.isnan(targets)
+    target = torch.nan_to_num(targets)
+    lines = F.binary_cross_entropy_with_logits(logits[:, :-1].float(), target[:, :-1], reduction="none")
+    weight = (1 + (EDGE - 1) * target[:, :-1]) * known[:, :-1]
+    entropy = (lines * weight).sum() / weight.sum().clamp(min=1.0)
+    away = F.smooth_l1_loss(logits[:, -1].float(), target[:, -1], beta=0.1, reduction="none")
+    return entropy + (away * known[:, -1]).sum() / known[:, -1].sum().clamp(min=1)
+
+
+def class_weights(counts: Tensor, power: float = 0.4) -> Tensor:
+    """Rarer classes weigh more, as a power of their share; the mean over pixels is one."""
+    share = counts / counts.sum()
+    weight = torch.where(counts > 0, share.clamp(min=1e-6) ** -power, torch.zeros_like(share))
+    return weight / (weight * share).sum()

@@ -1,0 +1,131 @@
+"""A residual U-Net in two parts: context from a coarse copy of the image, detail from the pixels.
+
+Both parts are convolutions whose normalisation is frozen after training, so that a tile with a
+sufficient halo gives the same answer as the whole image. The coarse part sees the image averaged
+over `STRIDE` pixels, and the X-ray counts, which mean little in a single pixel; the fine part works
+on blocks of 2 x 2 pixels (space to depth, Shi et al. 2016, arXiv 1609.05158) and takes over the
+coarse part's features where the two meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+STRIDE = 4  #: pixels per cell of the coarse part
+BLOCK = 2  #: pixels per cell of the fine part
+LEVELS = 5  #: of the coarse part, each half as fine as the one before
+UNIT = STRIDE * 2 ** (LEVELS - 1)  #: sides of what the net is given are multiples of this
+HEADS = ("grain boundary", "phase boundary", "pore", "dislocation", "distance")  #: beside the phases
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How wide the net is."""
+
+    coarse: int = 16  #: channels of the first coarse level; doubled at each level up to `widest`
+    fine: int = 16  #: of the fine part; twice that where the coarse features join
+    widest: int = 128
+    dropout: float = 0.15  #: of whole channels, in the innermost blocks
+
+
+def _conv(inside: int, outside: int) -> nn.Conv2d:
+    return nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+
+
+class Residual(nn.Module):
+    """Two convolutions and a short cut (He et al. 2016, 10.1109/CVPR.2016.90)."""
+
+    def __init__(self, inside: int, outside: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first, self.first_norm = _conv(inside, outside), nn.BatchNorm2d(outside)
+        self.second, self.second_norm = _conv(outside, outside), nn.BatchNorm2d(outside)
+        self.short = nn.Conv2d(inside, outside, 1, bias=False) if inside != outside else nn.Identity()
+        self.dropout = nn.Dropout2d(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, inside, h, w) -> (n, outside, h, w)."""
+        inner = torch.relu_(self.first_norm(self.first(x)))
+        return torch.relu_(self.second_norm(self.second(self.dropout(inner))) + self.short(x))
+
+
+class Coarse(nn.Module):
+    """The coarse part: a U-Net over cells of `STRIDE` pixels, with phases of its own to learn from."""
+
+    def __init__(self, channels: int, classes: int, size: Size) -> None:
+        super().__init__()
+        width = [min(size.coarse * 2**level, size.widest) for level in range(LEVELS)]
+        drop = [size.dropout if level >= LEVELS - 3 else 0.0 for level in range(LEVELS)]
+        self.down = nn.ModuleList(Residual(channels if k == 0 else width[k - 1], width[k], drop[k])
+                                  for k in range(LEVELS))
+        self.up = nn.ModuleList(Residual(width[k + 1] + width[k], width[k], drop[k]) for k in range(LEVELS - 1))
+        self.phases = nn.Conv2d(width[0], classes, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, channels, h, w) cells -> features (n, width, h, w) and phase logits (n, classes, h, w)."""
+        kept = []
+        for level, block in enumerate(self.down):
+            x = block(nn.functional.avg_pool2d(x, 2) if level else x)
+            kept.append(x)
+        for level in reversed(range(LEVELS - 1)):
+            x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = self.up[level](torch.cat([x, kept[level]], dim=1))
+        return x, self.phases(x)
+
+
+class Fine(nn.Module):
+    """The fine part: blocks of pixels, and once coarser, where the coarse features join."""
+
+    def __init__(self, channels: int, classes: int, size: Size) -> None:
+        super().__init__()
+        width = size.fine
+        self.stem = Residual(channels * BLOCK**2, width)
+        self.join = Residual(width + size.coarse, 2 * width)
+        self.out = Residual(3 * width, width)
+        self.heads = nn.Conv2d(width, (classes + len(HEADS)) * BLOCK**2, 3, padding=1)
+
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        """(n, channels, H, W) and features (n, width, H/4, W/4) -> (n, classes + heads, H, W)."""
+        stem = self.stem(nn.functional.pixel_unshuffle(x, BLOCK))
+        inner = self.join(torch.cat([nn.functional.avg_pool2d(stem, STRIDE // BLOCK), features], dim=1))
+        inner = nn.functional.interpolate(inner, scale_factor=float(STRIDE // BLOCK), mode="nearest")
+        return nn.functional.pixel_shuffle(self.heads(self.out(torch.cat([inner, stem], dim=1))), BLOCK)
+
+
+class Net(nn.Module):
+    """Both parts.
+
+    Parameters
+    ----------
+    images, elements : numbers of image channels and of element maps.
+    classes : number of phases.
+    """
+
+    def __init__(self, images: int, elements: int, classes: int, size: Size) -> None:
+        super().__init__()
+        self.classes = classes
+        self.coarse = Coarse(2 * images + 2 * elements + (elements > 0), classes, size)
+        self.fine = Fine(2 * images, classes, size)
+
+    def forward(self, images: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 2 images, H, W) and (n, all, H/4, W/4) -> logits (n, classes + heads, H, W) and the coarse ones."""
+        features, phases = self.coarse(cells)
+        return self.fine(images, features), phases
+
+
+def placed(net: Net, device: str) -> Net:
+    """The net on a device, its weights laid out channels last, as the fast convolutions want them."""
+    return net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def reach() -> tuple[int, int]:
+    """How far, in pixels, an output depends on the input: of the coarse part, and of the fine part given the coarse.
+
+    A convolution of three reaches one cell of its level; pooling and doubling reach no further than a cell.
+    """
+    coarse = sum(STRIDE * 2**level * (2 + 1) for level in range(LEVELS))  # down: two convolutions, and the pooling
+    coarse += sum(STRIDE * 2**level * (2 + 1) for level in range(LEVELS - 1))
+    fine = BLOCK * (2 + 1) + STRIDE * (2 + 1) + BLOCK * (2 + 1 + 1)
+    return coarse, fine

@@ -1,0 +1,105 @@
+"""How good a segmentation is: overlap, boundaries, honesty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssbray.segmentation.example import NOTHING, beside
+
+BINS = 15  #: of confidence
+TOLERANCE = 2.0  #: pixels by which a boundary may be off
+
+
+class Tally:
+    """Counts over images, from which all scores follow."""
+
+    def __init__(self, classes: Sequence[str], tolerance: float = TOLERANCE) -> None:
+        self.classes, self.tolerance, self.images = tuple(classes), tolerance, 0
+        n = len(self.classes)
+        self.confusion = np.zeros((n, n), dtype=np.int64)  # truth, found
+        self.contour = np.zeros((n, 4), dtype=np.int64)  # found and near truth, found, true and near found, true
+        self.confidence = np.zeros((BINS, 3))  # pixels, sum of confidence, right ones
+
+    def add(self, labels: NDArray[np.uint8], truth: NDArray[np.uint8], probability: NDArray[np.floating] | None = None
+            ) -> None:
+        """Count one image: labels and truth (H, W), probability (C, H, W) for the honesty."""
+        n, known = len(self.classes), truth != NOTHING
+        self.images += 1
+        pairs = truth[known].astype(np.int64) * n + labels[known]
+        self.confusion += np.bincount(pairs, minlength=n * n).reshape(n, n)
+        for k in range(n):
+            self.contour[k] += _contours((labels == k) & known, (truth == k) & known, self.tolerance)
+        if probability is not None:
+            best = probability.max(axis=0)[known]
+            slot = np.minimum((best * BINS).astype(np.int64), BINS - 1)
+            right = (probability.argmax(axis=0) == truth)[known]
+            for column, weight in enumerate((None, best, right)):
+                self.confidence[:, column] += np.bincount(slot, weights=weight, minlength=BINS)
+
+    def scores(self) -> dict[str, Any]:
+        """iou and boundary_f1 by class (None for a class that neither occurs nor is found), their means, ece."""
+        both = np.diag(self.confusion)
+        either = self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - both
+        iou = {name: float(both[k] / either[k]) if either[k] else None for k, name in enumerate(self.classes)}
+        found = [score for score in iou.values() if score is not None]
+        f1 = {name: _f1(self.contour[k]) for k, name in enumerate(self.classes)}
+        near = [score for score in f1.values() if score is not None]
+        pixels = self.confidence[:, 0]
+        used = pixels > 0
+        gap = np.abs(self.confidence[used, 1] - self.confidence[used, 2])
+        return {"iou": iou, "mean_iou": float(np.mean(found)) if found else None, "boundary_f1": f1,
+                "mean_boundary_f1": float(np.mean(near)) if near else None,
+                "ece": float(gap.sum() / pixels.sum()) if used.any() else None,
+                "accuracy": float(both.sum() / max(1, self.confusion.sum())), "images": self.images}
+
+
+def _contours(found: NDArray[np.bool_], true: NDArray[np.bool_], tolerance: float) -> tuple[int, int, int, int]:
+    from scipy.ndimage import distance_transform_edt
+
+    here, there = contour(found), contour(true)
+    counts = [int(here.sum()), int(there.sum())]
+    if not counts[0] or not counts[1]:
+        return 0, counts[0], 0, counts[1]
+    near_true = distance_transform_edt(~there)[here] <= tolerance
+    near_found = distance_transform_edt(~here)[there] <= tolerance
+    return int(near_true.sum()), counts[0], int(near_found.sum()), counts[1]
+
+
+def contour(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of a mask with a neighbour outside it; the border of the image is no neighbour."""
+    wide = np.pad(mask, 1, mode="edge")
+    inner = wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
+    return mask & ~inner
+
+
+def _f1(counts: NDArray[np.int64]) -> float | None:
+    near_true, found, near_found, true = (int(count) for count in counts)
+    if not found and not true:
+        return None
+    precision, recall = near_true / max(1, found), near_found / max(1, true)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def grain_boundary_f1(found: NDArray[np.floating], grains: NDArray[np.integer], labels: NDArray[np.uint8],
+                      tolerance: float) -> float | None:
+    """Boundary F1 of the lines between grains of one phase; None where there are none and none were found.
+
+    found : (H, W) probability of the line. Pixels within the tolerance of a phase boundary count for neither side.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    from ssbray.segmentation.instances import ridge
+
+    walls = beside(labels)
+    open_ = distance_transform_edt(~walls) > tolerance if walls.any() else np.ones(labels.shape, dtype=bool)
+    true = beside(grains) & (grains > 0) & open_
+    here = ridge(found) & open_
+    if not true.any() and not here.any():
+        return None
+    near_true = distance_transform_edt(~true)[here] <= tolerance if true.any() else np.zeros(int(here.sum()), bool)
+    near_found = distance_transform_edt(~here)[true] <= tolerance if here.any() else np.zeros(int(true.sum()), bool)
+    return _f1(np.array([near_true.sum(), here.sum(), near_found.sum(), true.sum()]))

@@ -1,0 +1,155 @@
+"""From a folder of labelled images to a calibrated segmenter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssbray import rng
+from ssbray.errors import InputError
+from ssbray.segmentation.calibrate import averaged, temperature
+from ssbray.segmentation.example import Example
+from ssbray.segmentation.fit import Progress, Training, fit
+from ssbray.segmentation.folder import Folder, open_folder
+from ssbray.segmentation.model import Segmenter
+from ssbray.segmentation.net import Net, placed
+from ssbray.segmentation.scores import Tally
+
+COMMON = 0.5  #: an input is worth learning if at least this share of the images has it
+PORES = ("pore", "pores", "void", "voids")
+CALIBRATION_PIXELS = 200_000  #: on which the temperature is fitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Which images are for what; a specimen is in one part only."""
+
+    train: tuple[str, ...]
+    calibrate: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the images have in common."""
+
+    images: tuple[str, ...]
+    elements: tuple[str, ...]
+    pixel_size_nm: float | None
+
+
+def split(folder: Folder, *, hold_out: float, calibrate: float, seed: int) -> Split:
+    """Divide the specimens: a share for the test, a share for the calibration, the rest to learn from.
+
+    With fewer than three specimens to learn from nothing is kept for calibration.
+    """
+    for name, share in (("--hold-out", hold_out), ("--calibrate", calibrate)):
+        if not 0 <= share < 1:
+            raise InputError(name, share, "must lie between 0 and 1")
+    groups = sorted(set(folder.groups.values()))
+    order = [str(group) for group in rng.stream(seed, "split").permutation(groups)]
+    test = math.ceil(hold_out * len(groups)) if hold_out else 0
+    kept = math.ceil(calibrate * len(groups)) if calibrate and len(groups) - test >= 3 else 0
+    if len(groups) - test - kept < 1:
+        raise InputError("--hold-out", hold_out, f"leaves none of {len(groups)} specimens to learn from")
+    part = dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + kept], "calibrate")
+    parts: dict[str, list[str]] = {"train": [], "calibrate": [], "test": []}
+    for stem, group in folder.groups.items():
+        parts[part.get(group, "train")].append(stem)
+    return Split(**{name: tuple(stems) for name, stems in parts.items()})
+
+
+def inputs(folder: Folder, stems: Sequence[str]) -> Inputs:
+    """Find the images, elements and pixel size that most of the images have."""
+    images: dict[str, int] = {}
+    elements: dict[str, int] = {}
+    sizes = []
+    for stem in stems:
+        micrograph, calibrated = folder.micrograph(stem)
+        for name in micrograph.images:
+            images[name] = images.get(name, 0) + 1
+        for name in micrograph.eds:
+            elements[name] = elements.get(name, 0) + 1
+        if calibrated:
+            sizes.append(micrograph.pixel_size_nm)
+    common = [name for name, count in images.items() if count >= COMMON * len(stems)]
+    if not common:
+        raise InputError("images", ", ".join(images), "no detector is common to half of the images: train on one kind")
+    common.sort(key=lambda name: (name != "haadf", -images[name], name))
+    return Inputs(images=tuple(common), pixel_size_nm=float(np.median(sizes)) if len(sizes) == len(stems) else None,
+                  elements=tuple(sorted(name for name, count in elements.items() if count >= COMMON * len(stems))))
+
+
+def member(place: str, stems: Sequence[str], found: Inputs, seed: int, k: int, training: Training,
+           device: str = "cpu", progress: Progress | None = None, threads: int | None = None
+           ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Train the k-th net of an ensemble; returns its weights and figures. Runs anywhere that sees the folder."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    folder = open_folder(place)
+    examples = [folder.example(stem, found.images, found.elements) for stem in stems]
+    net, figures = fit(examples, images=len(found.images), elements=len(found.elements), classes=len(folder.names),
+                       pore=pore_class(folder.names), seed=rng.subseed(seed, "member", k), training=training,
+                       device=device, progress=progress)
+    return {name: value.detach().cpu().numpy() for name, value in net.state_dict().items()}, figures
+
+
+def pore_class(names: Sequence[str]) -> int | None:
+    """Index of the class of pores, if there is one."""
+    return next((k for k, name in enumerate(names) if name.lower() in PORES), None)
+
+
+def finish(folder: Folder, parts: Split, found: Inputs, training: Training,
+           members: Sequence[tuple[dict[str, np.ndarray], dict[str, float]]], seed: int, device: str = "cpu"
+           ) -> Segmenter:
+    """Put the nets together, and fit the temperature on specimens that none of them has seen."""
+    nets = []
+    for state, _ in members:
+        net = Net(len(found.images), len(found.elements), len(folder.names), training.size)
+        net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
+        nets.append(placed(net, device).eval().requires_grad_(False))
+    model = Segmenter(nets=tuple(nets), classes=folder.names, images=found.images, elements=found.elements,
+                      size=training.size, pixel_size_nm=found.pixel_size_nm)
+    examples = [folder.example(stem, found.images, found.elements) for stem in parts.calibrate]
+    heat, scores = (1.0, None) if not examples else _calibration(model, examples, seed, device)
+    card = {"training": {name: value for name, value in asdict(training).items() if name != "size"},
+            "seed": seed, "members": [figures for _, figures in members], "calibration_scores": scores,
+            **{part: {stem: folder.sha256(stem) for stem in getattr(parts, part)}
+               for part in ("train", "calibrate", "test")},
+            "groups": {stem: folder.groups[stem] for stem in (*parts.train, *parts.calibrate)}}
+    return Segmenter(nets=model.nets, classes=model.classes, images=model.images, elements=model.elements,
+                     size=model.size, pixel_size_nm=model.pixel_size_nm, temperature=heat, calibrated=bool(examples),
+                     card=card)
+
+
+def _calibration(model: Segmenter, examples: Sequence[Example], seed: int, device: str
+                 ) -> tuple[float, dict[str, Any]]:
+    """Temperature, and the scores at it."""
+    count = len(model.classes)
+    share = min(1.0, CALIBRATION_PIXELS / sum(example.labels.size for example in examples))
+    random = rng.stream(seed, "calibration pixels")
+    drawn: list[list[Tensor]] = [[] for _ in model.nets]
+    labels: list[Tensor] = []
+    whole = []
+    for example in examples:
+        logits = [np.empty((count, *example.labels.shape), dtype=np.float32) for _ in model.nets]
+        for place, answers in model.logits(example.planes, device=device):
+            for full, answer in zip(logits, answers, strict=True):
+                full[(slice(None), *place)] = answer[:count].cpu().numpy()
+        chosen = random.random(example.labels.shape) < share
+        for kept, full in zip(drawn, logits, strict=True):
+            kept.append(torch.from_numpy(full[:, chosen]))
+        labels.append(torch.from_numpy(example.labels[chosen]))
+        whole.append([torch.from_numpy(full) for full in logits])
+    heat = temperature([torch.cat(kept, dim=1) for kept in drawn], torch.cat(labels))
+    tally = Tally(model.classes)
+    for example, tensors in zip(examples, whole, strict=True):
+        probability = averaged(tensors, heat).numpy()
+        tally.add(probability.argmax(axis=0).astype(np.uint8), example.labels, probability)
+    return heat, tally.scores()

@@ -1,0 +1,169 @@
+"""Windows of examples, changed as other sessions would have, stacked into what a step learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ssbray.segmentation import augment
+from ssbray.segmentation.augment import Augmentation, Geometry, Repaint, Session
+from ssbray.segmentation.example import NOTHING, Example, targets
+from ssbray.segmentation.net import STRIDE
+
+LARGE = 0.08  #: share of an image from which a region has a look of its own
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pooled:
+    """An example with its averages over cells of `STRIDE` pixels at hand."""
+
+    example: Example
+    images: Tensor  #: (k, h, w)
+    elements: Tensor  #: (e, h, w)
+    fractions: Tensor  #: (C, h, w) share of the cell's pixels with each class; they sum to the share that is known
+    regions: np.ndarray  #: (H, W) number of the region, see `regions_of`
+    brightness: Tensor  #: (k, regions) mean of each
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Batch:
+    """Cells of whole windows, and pixels of a crop of each."""
+
+    cells: Tensor  #: (n, channels, h, w): input of the coarse part
+    fractions: Tensor  #: (n, C, h, w)
+    corners: tuple[tuple[int, int], ...]  #: (row, column) of each crop [cells]
+    pixels: Tensor | None = None  #: (n, 2 k, H, W): input of the fine part
+    labels: Tensor | None = None  #: (n, H, W)
+    extra: Tensor | None = None  #: (n, heads, H, W)
+
+
+def pooled(example: Example, classes: int) -> Pooled:
+    """Average an example over cells; a last cell that is not full is dropped."""
+    height, width = (side // STRIDE * STRIDE for side in example.labels.shape)
+    labels = torch.from_numpy(example.labels[:height, :width])
+    one_hot = torch.stack([(labels == k).float() for k in range(classes)])
+    images = torch.from_numpy(example.planes.images[:, :height, :width])
+    elements = torch.from_numpy(example.planes.elements[:, : height // STRIDE, : width // STRIDE])
+    regions = regions_of(example.labels)
+    pixels = np.bincount(regions.reshape(-1))
+    brightness = np.stack([np.bincount(regions.reshape(-1), weights=image.reshape(-1)) / np.maximum(pixels, 1)
+                           for image in example.planes.images])
+    return Pooled(example=example, images=F.avg_pool2d(images, STRIDE), elements=elements,
+                  fractions=F.avg_pool2d(one_hot, STRIDE), regions=regions,
+                  brightness=torch.from_numpy(brightness.astype(np.float32)))
+
+
+def regions_of(labels: np.ndarray) -> np.ndarray:
+    """Large connected parts of a class by themselves, the small ones of a class together; (H, W) from zero."""
+    from scipy.ndimage import label
+
+    found = np.zeros(labels.shape, dtype=np.int32)
+    count = 0
+    for value in np.unique(labels):
+        parts, _ = label(labels == value)
+        area = np.bincount(parts.reshape(-1))
+        area[0] = 0
+        numbers = np.full(len(area), count, dtype=np.int32)
+        large = np.flatnonzero(area >= LARGE * labels.size)
+        numbers[large] = count + 1 + np.arange(len(large))
+        found = np.where(parts > 0, numbers[parts], found)
+        count += 1 + len(large)
+    return found
+
+
+def assemble(images: Tensor, elements: Tensor, has_image: Tensor, has_element: Tensor) -> Tensor:
+    """Input of the coarse part, (n, 2 k + 2 e [+ 1], h, w): images, presence, counts, presence, dose.
+
+    images (n, k, h, w) averaged over cells; elements (n, e, h, w) counts per pixel; has_... (n, k) and (n, e).
+    Counts enter as the square root of their ratio to the mean total, with the total beside them: roots of Poisson
+    counts have one variance, and that is the dose's.
+    """
+    n, _, height, width = images.shape
+    parts = [images, has_image[:, :, None, None].expand(-1, -1, height, width)]
+    if elements.shape[1]:
+        total = elements.sum(dim=1).mean(dim=(1, 2))
+        scale = torch.where(total > 0, total, torch.ones_like(total))[:, None, None, None]
+        dose = torch.log10(1 + STRIDE**2 * total)[:, None, None, None].expand(n, 1, height, width)
+        parts += [torch.sqrt(elements / scale), has_element[:, :, None, None].expand(-1, -1, height, width), dose]
+    return torch.cat(parts, dim=1)
+
+
+def with_presence(images: Tensor, has_image: Tensor) -> Tensor:
+    """Input of the fine part, (n, 2 k, H, W)."""
+    return torch.cat([images, has_image[:, :, None, None].expand(-1, -1, *images.shape[-2:])], dim=1)
+
+
+def draw(chosen: Sequence[Pooled], window: int, how: Augmentation, random: np.random.Generator, *,
+         crop: int | None = None, pore: int | None = None) -> Batch:
+    """Draw a window from each example and, with `crop`, that many pixels a side of it in full resolution."""
+    parts = [_one(pool, window, how, random, crop, pore) for pool in chosen]
+    images, elements, has_image, has_element, fractions = (torch.stack([part[k] for part in parts]) for k in range(5))
+    batch = Batch(cells=assemble(images, elements, has_image, has_element), fractions=fractions,
+                  corners=tuple(part[5] for part in parts))
+    if crop is None:
+        return batch
+    pixels, labels, extra = (torch.stack([part[6][k] for part in parts]) for k in range(3))
+    return replace(batch, pixels=with_presence(pixels, has_image), labels=labels, extra=extra)
+
+
+def _one(pool: Pooled, window: int, how: Augmentation, random: np.random.Generator, crop: int | None,
+         pore: int | None) -> tuple[Any, ...]:
+    planes, shape = pool.example.planes, pool.example.labels.shape
+    where = augment.geometry(shape, window, how, random)
+    x, y = where.coordinates(STRIDE)
+    inside = ((x > 0) & (x < shape[1]) & (y > 0) & (y < shape[0])).float()
+    has_image, has_element = augment.kept(torch.from_numpy(planes.has_image), torch.from_numpy(planes.has_element),
+                                          how, random)
+    sessions = [augment.session(how, random) for _ in range(len(pool.images))]
+    images = augment.sample(pool.images, x, y, STRIDE, "bilinear")
+    paints = [augment.repaint(mean, how, random) for mean in pool.brightness] if how.regions else []
+    if paints:
+        region = _nearest(pool.regions, x, y)
+        images = torch.stack([paint(image, region) for paint, image in zip(paints, images, strict=True)])
+    images = torch.stack([each.rough(each.smooth(image, (0, 0, 1, 1)), random, STRIDE)
+                          for each, image in zip(sessions, images, strict=True)]) * has_image[:, None, None]
+    elements = pool.elements
+    if len(elements):
+        elements = augment.sample(elements, x, y, STRIDE, "nearest")
+        elements = augment.thinned(elements, how, random) * has_element[:, None, None]
+    fractions = augment.sample(pool.fractions, x, y, STRIDE, "bilinear") * inside
+    corner, fine = (0, 0), None
+    if crop is not None:
+        room = (window - crop) // STRIDE + 1
+        corner = (int(random.integers(room)), int(random.integers(room)))
+        fine = _crop(pool, where, corner, crop, sessions, paints, has_image, random, pore)
+    return images, elements, has_image, has_element, fractions, corner, fine
+
+
+def _nearest(array: np.ndarray, x: Tensor, y: Tensor) -> Tensor:
+    source = torch.from_numpy(array.astype(np.float32))[None]  # exact up to 2^24
+    return augment.sample(source, x, y, 1, "nearest")[0]
+
+
+def _crop(pool: Pooled, where: Geometry, corner: tuple[int, int], crop: int, sessions: list[Session],
+          paints: list[Repaint], has_image: Tensor, random: np.random.Generator, pore: int | None
+          ) -> tuple[Tensor, Tensor, Tensor]:
+    example = pool.example
+    start = (corner[0] * STRIDE, corner[1] * STRIDE)
+    x, y = where.coordinates(1, start, crop)
+    top, left = (part / where.window for part in start)
+    place = (top, left, top + crop / where.window, left + crop / where.window)
+    images = augment.sample(torch.from_numpy(example.planes.images), x, y, 1, "bilinear")
+    if paints:
+        region = _nearest(pool.regions, x, y)
+        images = torch.stack([paint(image, region) for paint, image in zip(paints, images, strict=True)])
+    images = torch.stack([each.rough(each.smooth(image, place), random)
+                          for each, image in zip(sessions, images, strict=True)]) * has_image[:, None, None]
+
+    height, width = example.labels.shape
+    inside = ((x > 0) & (x < width) & (y > 0) & (y < height)).numpy()
+    labels = np.where(inside, _nearest(example.labels, x, y).numpy(), NOTHING).astype(np.uint8)
+    grains = None if example.grains is None else _nearest(example.grains, x, y).numpy().astype(np.int32)
+    lines = None if example.dislocations is None else _nearest(example.dislocations, x, y).numpy() > 0
+    return images, torch.from_numpy(labels), torch.from_numpy(targets(labels, grains, lines, pore))
