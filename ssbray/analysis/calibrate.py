@@ -1,0 +1,135 @@
+"""Intervals that hold what they promise: correlation length and widths from specimens that the nets have not seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ssbray import materials
+from ssbray.analysis.draws import Trust, drawn, kind, likely, measured, restricted
+from ssbray.analysis.interval import half_widths
+from ssbray.analysis.propagate import QUANTITY, solve_map
+from ssbray.analysis.sheet import sheet_of
+from ssbray.domain import Micrograph, PhaseMap
+from ssbray.measure import Measurements, measure
+from ssbray.microscope.classes import CLASSES
+from ssbray.segmentation import Segmentation, Segmenter
+from ssbray.segmentation.fit import Progress
+from ssbray.segmentation.folder import Folder
+
+LENGTHS = (3.0, 8.0, 20.0)  #: candidates for the correlation length [pixels]
+DRAWS = 8  #: for each specimen and length
+COVERAGE = 0.9
+FEW = 8  #: values from which a quantity has a factor of its own
+SMALL = 0.002  #: half width, as a share of the value, below which an interval is not believed
+COUNTS = ("grain_count", "grain_cut_count", "pore_count", "pore_cut_count", "cleaned_fraction")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case:
+    """A specimen with its truth."""
+
+    micrograph: Micrograph
+    found: Segmentation
+    truth: PhaseMap
+    measured: Measurements
+
+
+def case(model: Segmenter, folder: Folder, stem: str, device: str = "cpu") -> Case:
+    """Segment an image of a folder, and measure its mask."""
+    micrograph, _ = folder.micrograph(stem)
+    grains = folder.layer("grains", stem, micrograph.shape)
+    lines = folder.layer("dislocations", stem, micrograph.shape)
+    truth = PhaseMap(labels=folder.labels(stem, micrograph.shape), phases=folder.names,
+                     pixel_size_nm=micrograph.pixel_size_nm, grains=None if grains is None else grains.astype(np.int32))
+    absent = sheet_of(micrograph, {}, materials.load()).absent
+    return Case(micrograph=micrograph, found=restricted(model.segment(micrograph, device=device), absent), truth=truth,
+                measured=measure(truth, dislocations=None if lines is None else lines > 0))
+
+
+def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: int, device: str = "cpu",
+               progress: Progress | None = None) -> Segmenter:
+    """A model whose card says how its draws relate to the truth; unchanged without specimens to learn that from."""
+    if not stems or set(model.classes) != set(folder.names):
+        return model
+    cases = [case(model, folder, stem, device) for stem in stems]
+    total, done = len(cases) * (len(LENGTHS) + 1), 0
+    best: tuple[float, float, dict[str, list[float]]] | None = None
+    for length in LENGTHS:
+        ratios: dict[str, list[float]] = {}
+        for k, each in enumerate(cases):
+            for name, ratio in _ratios(each, replace(Trust(), correlation_px=length), seed + k).items():
+                ratios.setdefault(name, []).append(ratio)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        everything = np.concatenate([np.array(values) for values in ratios.values()])
+        miss = abs(float(np.mean(everything <= 1)) - COVERAGE)
+        if best is None or miss < best[0]:
+            best = (miss, length, ratios)
+    assert best is not None
+    _, length, ratios = best
+    if set(model.classes) <= set(CLASSES) and all(sheet_of(each.micrograph, {}, materials.load()).known
+                                                  for each in cases):
+        ratios |= _of_sigma(cases, replace(Trust(), correlation_px=length), seed, progress, done, total)
+    return replace(model, card={**model.card, "intervals": {
+        "correlation_px": length, "widths": factors(ratios), "specimens": len(cases)}})
+
+
+def _ratios(each: Case, trust: Trust, seed: int) -> dict[str, float]:
+    """|truth - value| over the half width on that side, for each quantity that both have."""
+    centre = measured(each.found, likely(each.found))
+    draws = [measured(each.found, one) for one in drawn(each.found, DRAWS, trust, seed)]
+    ratios = {}
+    for name, truth in each.measured.values.items():
+        if name in COUNTS or name not in centre.values:
+            continue
+        values = np.array([one.values[name] for one in draws if name in one.values])
+        middle = centre.values[name]
+        if truth == middle == 0 or len(values) == 0:
+            continue
+        low, high = half_widths(middle, values)
+        side = max(high if truth > middle else low, SMALL * abs(middle))
+        ratios[name] = abs(truth - middle) / side if side > 0 else math.inf
+    return ratios
+
+
+def _of_sigma(cases: Sequence[Case], trust: Trust, seed: int, progress: Progress | None, done: int, total: int
+              ) -> dict[str, list[float]]:
+    """The same of the logarithm of the conductivity."""
+    tables = materials.load()
+    ratios = []
+    for k, each in enumerate(cases):
+        sheet = sheet_of(each.micrograph, {}, tables)
+        solved = [solve_map(one, sheet, tables, 25.0, "y").sigma_eff for one in
+                  (each.truth, likely(each.found), *drawn(each.found, DRAWS, trust, seed + k))]
+        logs = np.log([value for value in solved[2:] if value > 0])
+        if solved[0] > 0 and solved[1] > 0 and len(logs):
+            truth, middle = math.log(solved[0]), math.log(solved[1])
+            low, high = half_widths(middle, logs)
+            ratios.append(abs(truth - middle) / max(high if truth > middle else low, SMALL))
+        if progress is not None:
+            progress(done + k + 1, total)
+    return {QUANTITY: ratios} if ratios else {}
+
+
+def factors(ratios: dict[str, list[float]]) -> dict[str, Any]:
+    """Factor of each quantity, of each kind and of all: the split-conformal quantile of the ratios (Vovk et al. 2005).
+
+    >>> factors({"a": [0.5] * 18 + [2.0] * 2})["a"]
+    2.0
+    """
+    pools: dict[str, list[float]] = {"all": []}
+    for name, values in ratios.items():
+        for key in {name, kind(name), "all"}:
+            pools.setdefault(key, []).extend(values)
+    found = {}
+    for name, values in pools.items():
+        if len(values) >= FEW or name == "all":
+            ordered = sorted(values)
+            found[name] = float(ordered[min(len(ordered), math.ceil(COVERAGE * (len(ordered) + 1))) - 1])
+    return {name: value for name, value in found.items() if math.isfinite(value)}
