@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup campaign smoke test slow chaos bench serve clean
+.PHONY: help setup campaign smoke segmenter test slow chaos bench serve clean
 
 PYTHON_BIN := .venv/bin/python
 CAMPAIGN_DIR ?= campaigns
+MODELS ?= models
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 help:  ## this list
@@ -16,6 +17,10 @@ campaign: setup  ## the main job: anneal the LLZO | NMC interface on local Ray, 
 
 smoke: setup  ## the same in under a minute
 	@.venv/bin/ssbray campaign run jobs/smoke.yaml --dir $(CAMPAIGN_DIR)
+
+segmenter: setup  ## the default segmenter, from 200 virtual micrographs, in $(MODELS)/segmenter (under 15 minutes)
+	@.venv/bin/ssbray specimen jobs/micrographs.yaml --count 200 --seed 1 --out $(MODELS)/segmenter-data
+	@.venv/bin/ssbray train segmenter --data $(MODELS)/segmenter-data --out $(MODELS)/segmenter --minutes 11 --hold-out 0.1 --seed 1
 
 test: setup  ## lint, types, imports and the default tests (under 10 minutes on two cores)
 	@.venv/bin/ruff check .

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ssbray import materials
-from ssbray.analysis.draws import Trust, drawn, likely, measured, restricted
+from ssbray.analysis.draws import Trust, dislocations, drawn, likely, measured, restricted
 from ssbray.analysis.interval import intervals
 from ssbray.analysis.propagate import Conductivity, propagate, solve_map
 from ssbray.analysis.sheet import SampleSheet, sheet_of
@@ -30,6 +30,7 @@ class Ask:
     temperature_C: float = 25.0
     solve: bool = False
     dropout: int = 0
+    foil_thickness_nm: float | None = None  #: without it dislocations have a length per area, but no density
     device: str = "cpu"
     phases: Mapping[str, str] | None = None  #: class -> material
 
@@ -64,8 +65,9 @@ def analyse(micrograph: Micrograph, model: Segmenter, ask: Ask, solver: Callable
         trust = replace(trust, correlation_px=trust.correlation_px * scale)
     centre = likely(found)
     maps = list(drawn(found, ask.draws, trust, ask.seed))
-    own = measured(found, centre)
-    table = intervals(own, [measured(found, each) for each in maps], trust)
+    lines, foil = dislocations(found), ask.foil_thickness_nm
+    own = measured(lines, centre, foil)
+    table = intervals(own, [measured(lines, each, foil) for each in maps], trust)
     warnings = list(found.notes)
     if not trust.specimens:
         warnings.append("the intervals are not calibrated: the model was trained without specimens kept for that")

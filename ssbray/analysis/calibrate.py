@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ssbray import materials
-from ssbray.analysis.draws import Trust, drawn, kind, likely, measured, restricted
+from ssbray.analysis.draws import Trust, dislocations, drawn, kind, likely, measured, restricted
 from ssbray.analysis.interval import half_widths
 from ssbray.analysis.propagate import QUANTITY, solve_map
 from ssbray.analysis.sheet import sheet_of
@@ -21,7 +21,7 @@ from ssbray.segmentation import Segmentation, Segmenter
 from ssbray.segmentation.fit import Progress
 from ssbray.segmentation.folder import Folder
 
-LENGTHS = (3.0, 8.0, 20.0)  #: candidates for the correlation length [pixels]
+LENGTHS = (6.0, 16.0, 40.0)  #: candidates for the correlation length [pixels]
 DRAWS = 8  #: for each specimen and length
 COVERAGE = 0.9
 FEW = 8  #: values from which a quantity has a factor of its own
@@ -82,8 +82,9 @@ def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: 
 
 def _ratios(each: Case, trust: Trust, seed: int) -> dict[str, float]:
     """|truth - value| over the half width on that side, for each quantity that both have."""
-    centre = measured(each.found, likely(each.found))
-    draws = [measured(each.found, one) for one in drawn(each.found, DRAWS, trust, seed)]
+    lines = dislocations(each.found)
+    centre = measured(lines, likely(each.found))
+    draws = [measured(lines, one) for one in drawn(each.found, DRAWS, trust, seed)]
     ratios = {}
     for name, truth in each.measured.values.items():
         if name in COUNTS or name not in centre.values:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssbray.domain import PhaseMap
-from ssbray.measure import Measurements, Roles, measure
+from ssbray.measure import Measurements, measure
 from ssbray.segmentation import Segmentation
 from ssbray.segmentation.instances import grains, ridge
 from ssbray.segmentation.posterior import samples
@@ -84,6 +84,11 @@ def with_grains(found: Segmentation, labels: NDArray[np.uint8]) -> PhaseMap:
     return PhaseMap(labels=labels, phases=found.classes, pixel_size_nm=found.pixel_size_nm, grains=numbers)
 
 
-def measured(found: Segmentation, phase_map: PhaseMap, roles: Roles | None = None) -> Measurements:
-    """Measure a map of a segmentation, with the dislocations that the model sees."""
-    return measure(phase_map, roles, dislocations=ridge(found.heads["dislocation"]))
+def measured(lines: NDArray[np.bool_], phase_map: PhaseMap, foil_thickness_nm: float | None = None) -> Measurements:
+    """Measure a map of a segmentation, with the dislocations that the model sees (`dislocations`)."""
+    return measure(phase_map, dislocations=lines, foil_thickness_nm=foil_thickness_nm)
+
+
+def dislocations(found: Segmentation) -> NDArray[np.bool_]:
+    """Centre lines of the dislocations that the model sees, (H, W)."""
+    return ridge(found.heads["dislocation"])

@@ -52,6 +52,7 @@ def _options(command: Any) -> None:
     command.add_argument("--pixel-size-nm", type=float, metavar="P", help="where the file does not say")
     command.add_argument("--signal", metavar="NAME", help="which of several images in a file")
     command.add_argument("--draws", type=int, default=DRAWS, metavar="K", help=f"maps from the posterior ({DRAWS})")
+    command.add_argument("--foil-thickness-nm", type=float, metavar="T", help="for a density of dislocations")
     command.add_argument("--dropout", type=int, default=0, metavar="T",
                          help="passes with dropped channels instead of the ensemble: the cheap way to doubt")
     command.add_argument("--phase", action="append", metavar="CLASS=MATERIAL", help="e.g. --phase coating=Li3BO3")
@@ -214,6 +215,8 @@ def _ask(args: argparse.Namespace) -> Ask:
     for name, value, least in (("--draws", args.draws, 2), ("--dropout", args.dropout, 0), ("--seed", args.seed, 0)):
         if value < least:
             raise InputError(name, value, f"must be at least {least}")
+    if args.foil_thickness_nm is not None and not 0 < args.foil_thickness_nm < 1e5:
+        raise InputError("--foil-thickness-nm", args.foil_thickness_nm, "must be a positive number of nanometres")
     phases: dict[str, str] = {}
     for entry in args.phase or []:
         name, separator, key = entry.partition("=")
@@ -224,6 +227,7 @@ def _ask(args: argparse.Namespace) -> Ask:
     if not -100 < temperature < 400:
         raise InputError("--temperature", temperature, "must lie between -100 and 400 C")
     return Ask(draws=args.draws, seed=args.seed, dropout=args.dropout, device=args.device, phases=phases,
+               foil_thickness_nm=args.foil_thickness_nm,
                solve=getattr(args, "solve", False), axis=getattr(args, "axis", "y"), temperature_C=temperature)
 
 

@@ -5,7 +5,8 @@ from ssbray.microscope.knobs import Knobs, Settings, load_knobs
 from ssbray.microscope.read import read, signals
 from ssbray.microscope.register import align, average, eds_shift, synchronise
 from ssbray.microscope.rendering import Rendering, render
+from ssbray.microscope.signal import Signal
 from ssbray.microscope.write import write
 
-__all__ = ["CLASSES", "Knobs", "Rendering", "Settings", "align", "average", "eds_shift", "load_knobs", "read", "render",
+__all__ = ["CLASSES", "Knobs", "Rendering", "Settings", "Signal", "align", "average", "eds_shift", "load_knobs", "read", "render",
            "signals", "solid", "synchronise", "visible", "write"]

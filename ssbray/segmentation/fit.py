@@ -22,6 +22,7 @@ from ssbray.segmentation.views import Batch, Pooled
 
 Progress = Callable[[int, int], None]
 Part = TypeVar("Part", bound=nn.Module)
+PRESENT = 1e-3  #: share of an image from which a class counts as there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +83,14 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     pools = [views.pooled(example, classes) for example in examples]
     counts = torch.stack([pool.fractions.sum(dim=(1, 2)) for pool in pools]).sum(dim=0)
     weight = loss.class_weights(counts).to(device)
+    chance = chances(pools)
     net = placed(Net(images, elements, classes, training.size), device)
     side = max(max(pool.example.labels.shape) for pool in pools)
     window = min(training.window, math.ceil(side / UNIT) * UNIT)
     began = time.monotonic()
 
     def cells(count: int) -> Batch:
-        return views.draw(_pick(pools, count, random), window, training.augmentation, random)
+        return views.draw(_pick(pools, count, chance, random), window, training.augmentation, random)
 
     each = max(1, training.cells // (window // STRIDE) ** 2)
     seconds = 60 * training.minutes
@@ -104,7 +106,7 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     many = max(1, training.pixels // crop**2)
 
     def pixels() -> Batch:
-        return views.draw(_pick(pools, many, random), window, training.augmentation, random, crop=crop, pore=pore)
+        return views.draw(_pick(pools, many, chance, random), window, training.augmentation, random, crop=crop, pore=pore)
 
     def fine(part: nn.Module, batch: Batch) -> Tensor:
         with torch.no_grad():
@@ -126,8 +128,19 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     return net, {"coarse_steps": first, "fine_steps": clock.step, "seconds": time.monotonic() - began}
 
 
-def _pick(pools: list[Pooled], count: int, random: np.random.Generator) -> list[Pooled]:
-    return [pools[k] for k in random.integers(len(pools), size=count)]
+def chances(pools: Sequence[Pooled]) -> np.ndarray:
+    """How often each example is drawn, (n,): examples with a class that few others have come more often.
+
+    The chance goes with the root of the mean, over the classes of an example, of one over their number of examples.
+    """
+    present = np.array([[float(share) > PRESENT for share in pool.fractions.mean(dim=(1, 2))] for pool in pools])
+    rarity = np.where(present, 1 / np.maximum(present.sum(axis=0), 1), 0.0)
+    weight = np.sqrt(rarity.sum(axis=1) / np.maximum(present.sum(axis=1), 1))
+    return weight / weight.sum() if weight.sum() > 0 else np.full(len(pools), 1 / len(pools))
+
+
+def _pick(pools: list[Pooled], count: int, chance: np.ndarray, random: np.random.Generator) -> list[Pooled]:
+    return [pools[k] for k in random.choice(len(pools), size=count, p=chance)]
 
 
 def _last(x: Tensor) -> Tensor:

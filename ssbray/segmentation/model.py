@@ -70,6 +70,7 @@ class Segmenter:
     @classmethod
     def load(cls, directory: str | Path, device: str = "cpu") -> Self:
         """Read what `save` wrote; InputError for what it did not."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         place = Path(directory)
@@ -90,7 +91,7 @@ class Segmenter:
             return cls(nets=tuple(nets), classes=tuple(facts["classes"]), images=tuple(facts["images"]),
                        elements=tuple(facts["elements"]), size=size, pixel_size_nm=facts["pixel_size_nm"],
                        temperature=facts["temperature"], calibrated=facts["calibrated"], card=facts["card"])
-        except (KeyError, TypeError, ValueError, RuntimeError, FileNotFoundError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, FileNotFoundError, SafetensorError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError("--model", str(directory), "is damaged or of another make "

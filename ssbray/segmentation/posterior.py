@@ -79,11 +79,9 @@ def gumbel(shape: tuple[int, int], rows: NDArray[np.int64], columns: NDArray[np.
         noise /= _kernel(width)[0]
     else:
         noise = noise[margin:-margin, margin:-margin]
-    if spacing == 1.0:
-        value = noise[rows, columns]
-    else:
-        value = _between(noise, rows / spacing, columns / spacing, _kernel(width)[1])
-    uniform = np.clip(ndtr(value.astype(np.float64)), 1e-12, 1 - 1e-12)
+    value = (noise[rows, columns].astype(np.float64) if spacing == 1.0 else
+             _between(noise, rows / spacing, columns / spacing, _kernel(width)[1]))
+    uniform = np.clip(ndtr(value), 1e-12, 1 - 1e-12)
     return (-np.log(-np.log(uniform))).astype(np.float32)
 
 

@@ -87,6 +87,7 @@ def assemble(images: Tensor, elements: Tensor, has_image: Tensor, has_element: T
     n, _, height, width = images.shape
     parts = [images, has_image[:, :, None, None].expand(-1, -1, height, width)]
     if elements.shape[1]:
+        elements = elements.clamp(min=0)  # counts less their background fall below zero now and then
         total = elements.sum(dim=1).mean(dim=(1, 2))
         scale = torch.where(total > 0, total, torch.ones_like(total))[:, None, None, None]
         dose = torch.log10(1 + STRIDE**2 * total)[:, None, None, None].expand(n, 1, height, width)

@@ -29,8 +29,9 @@ def test_the_field_is_gumbel_at_every_pixel(correlation):
 
 
 def test_interpolated_noise_keeps_its_variance_between_nodes():
-    from ssbray.segmentation.posterior import _between, _kernel
     from scipy.ndimage import gaussian_filter
+
+    from ssbray.segmentation.posterior import _between, _kernel
 
     random = rng.stream(0, "nodes")
     nodes = gaussian_filter(random.standard_normal((1500, 1500)), 3.0, mode="wrap") / _kernel(3.0)[0]

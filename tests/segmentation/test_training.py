@@ -1,0 +1,167 @@
+"""Folders of labelled images, and what is learnt from them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssbray.errors import InputError
+from ssbray.segmentation import Segmenter, train
+from ssbray.segmentation.augment import Augmentation
+from ssbray.segmentation.evaluation import evaluate, unseen
+from ssbray.segmentation.fit import Training
+from ssbray.segmentation.folder import open_folder
+from ssbray.segmentation.net import Size
+from tests.segmentation import folders
+
+QUICK = Training(steps=60, window=128, cells=6 * 32**2, crop=64, pixels=6 * 64**2,
+                 size=Size(coarse=4, fine=8, widest=16), augmentation=Augmentation(shading=0.1, bend=1.0))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("discs")
+    folders.write(place, count=8, value=7)
+    return open_folder(place)
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    parts = train.split(folder, hold_out=0.25, calibrate=0.2, seed=1)
+    found = train.inputs(folder, parts.train)
+    member = train.member(str(folder.place), parts.train, found, 1, 0, QUICK)
+    return train.finish(folder, parts, found, QUICK, [member], 1)
+
+
+def test_it_learns_what_is_plain_to_see(model, folder):
+    scores = evaluate(model, folder)
+    assert scores["images"] == 2
+    assert scores["iou"]["disc"] > 0.8
+    assert 0 <= scores["ece"] < 0.25
+    low, high = scores["mean_iou_interval90"]
+    assert low <= scores["mean_iou"] <= high + 1e-9
+
+
+def test_the_same_seed_and_steps_give_the_same_weights(folder):
+    short = replace(QUICK, steps=4)
+    parts = train.split(folder, hold_out=0.0, calibrate=0.0, seed=0)
+    found = train.inputs(folder, parts.train)
+    one, two, other = (train.member(str(folder.place), parts.train[:3], found, seed, 0, short, threads=1)[0]
+                       for seed in (0, 0, 1))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert any(not np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_a_model_is_not_scored_on_what_it_has_learnt_from(model, folder, tmp_path):
+    stems, skipped = unseen(model, folder)
+    assert set(stems) == set(model.card["test"])
+    assert skipped == 6
+    # the same image under another name is recognised by its content
+    folders.write(tmp_path / "renamed", count=1)
+    learnt = next(iter(model.card["train"]))
+    (tmp_path / "renamed" / "images" / "sa_00.png").write_bytes(folder.image(learnt).read_bytes())
+    with pytest.raises(InputError, match="has learnt from"):
+        unseen(model, open_folder(tmp_path / "renamed"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_specimen_is_in_one_part_only(tmp_path, seed):
+    place = tmp_path / "data"
+    folders.write(place, count=8)
+    for k, path in enumerate(sorted((place / "images").iterdir())):
+        for part in ("images", "masks"):
+            (place / part / path.name).rename(place / part / f"wafer{k // 2}_S{k:03d}.png")
+    folder = open_folder(place)
+    parts = train.split(folder, hold_out=0.25, calibrate=0.25, seed=seed)
+    groups = [{folder.groups[stem] for stem in part} for part in (parts.train, parts.calibrate, parts.test)]
+    assert sum(len(group) for group in groups) == len(set.union(*groups)) == 4
+    assert sum(map(len, (parts.train, parts.calibrate, parts.test))) == 8
+
+
+def test_groups_come_from_names_or_from_a_file(tmp_path):
+    folders.write(tmp_path / "data", count=4)
+    assert len(set(open_folder(tmp_path / "data").groups.values())) == 4
+    lines = [f"{path.stem}: one\n" for path in (tmp_path / "data" / "images").iterdir()]
+    (tmp_path / "data" / "groups.yaml").write_text("".join(lines))
+    assert set(open_folder(tmp_path / "data").groups.values()) == {"one"}
+
+
+def test_the_real_folder_is_grouped_by_specimen(real_data):
+    folder = open_folder(real_data / "ebc")
+    assert folder.names == ("background", "oxide_layer", "crack")
+    assert len(set(folder.groups.values())) == 9
+    assert folder.groups["040617_3_S0410018"] == folder.groups["040617_3_S0410028"]
+
+
+def damage(place, what):
+    image = sorted((place / "images").iterdir())[0]
+    mask = place / "masks" / image.name
+    match what:
+        case "no masks":
+            mask.unlink()
+        case "no classes":
+            (place / "classes.yaml").unlink()
+        case "classes are a list":
+            (place / "classes.yaml").write_text("[a, b]")
+        case "class without number":
+            (place / "classes.yaml").write_text("a: 0\nb: 1\n")
+        case "one class":
+            (place / "classes.yaml").write_text("0: all\n")
+        case "unknown label":
+            Image.fromarray(np.full((96, 96), 9, np.uint8)).save(mask)
+        case "another size":
+            Image.fromarray(np.zeros((50, 96), np.uint8)).save(mask)
+        case "colour mask":
+            Image.fromarray(np.zeros((96, 96, 3), np.uint8)).save(mask)
+        case "no image at all":
+            shutil.rmtree(place / "images")
+            (place / "images").mkdir()
+        case "broken image":
+            image.write_bytes(image.read_bytes()[:60])
+        case "twice":
+            (place / "images" / f"{image.stem}.tif").write_bytes(b"")
+
+
+@pytest.mark.parametrize("what", ["no masks", "no classes", "classes are a list", "class without number", "one class",
+                                  "unknown label", "another size", "colour mask", "no image at all", "broken image",
+                                  "twice"])
+def test_a_bad_folder_is_one_line(cli, tmp_path, what):
+    folders.write(tmp_path / "data", count=3)
+    damage(tmp_path / "data", what)
+    code, _, err = cli("train", "segmenter", "--data", tmp_path / "data", "--out", tmp_path / "model", "--steps", 2,
+                       "--members", 1)
+    assert code == 2, err
+    assert len([line for line in err.splitlines() if line.startswith("ssbray:")]) == 1
+    assert "Traceback" not in err
+    assert not (tmp_path / "model").exists()
+
+
+def test_unknown_pixels_teach_nothing(tmp_path):
+    folders.write(tmp_path / "data", count=2)
+    path = sorted((tmp_path / "data" / "masks").iterdir())[0]
+    mask = np.asarray(Image.open(path)).copy()
+    mask[:10] = 255
+    Image.fromarray(mask).save(path)
+    folder = open_folder(tmp_path / "data")
+    labels = folder.labels(path.stem, mask.shape)
+    assert (labels[:10] == 255).all()
+    assert labels[10:].max() == 1
+
+
+@pytest.mark.parametrize("change", ["weights", "card", "format"])
+def test_a_damaged_model_is_refused(model, tmp_path, change):
+    model.save(tmp_path / "m")
+    card = tmp_path / "m" / "card.json"
+    match change:
+        case "weights":
+            (tmp_path / "m" / "net-0.safetensors").write_bytes(b"nothing")
+        case "card":
+            card.write_text("{")
+        case "format":
+            card.write_text(card.read_text().replace('"format": 1', '"format": 99'))
+    with pytest.raises(InputError):
+        Segmenter.load(tmp_path / "m")
