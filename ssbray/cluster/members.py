@@ -37,6 +37,6 @@ def train_members(count: int, place: str, stems: Sequence[str], found: Inputs, s
     pending = list(waiting)
     while pending:
         _, pending = ray.wait(pending, num_returns=len(pending), timeout=1.0)
-        if on_time is not None:
+        if on_time is not None and time.monotonic() - began < limit:
             on_time(min(time.monotonic() - began, limit), limit)
     return ray.get(waiting)

@@ -8,5 +8,5 @@ from ssbray.microscope.rendering import Rendering, render
 from ssbray.microscope.signal import Signal
 from ssbray.microscope.write import write
 
-__all__ = ["CLASSES", "Knobs", "Rendering", "Settings", "Signal", "align", "average", "eds_shift", "load_knobs", "read", "render",
-           "signals", "solid", "synchronise", "visible", "write"]
+__all__ = ["CLASSES", "Knobs", "Rendering", "Settings", "Signal", "align", "average", "eds_shift", "load_knobs", "read",
+           "render", "signals", "solid", "synchronise", "visible", "write"]

@@ -94,6 +94,7 @@ def _interval(confusions: np.ndarray) -> tuple[float, float]:
     drawn = confusions[random.integers(len(confusions), size=(RESAMPLES, len(confusions)))].sum(axis=1)
     both = np.diagonal(drawn, axis1=1, axis2=2)
     either = drawn.sum(axis=1) + drawn.sum(axis=2) - both
-    means = np.nanmean(np.where(either > 0, both / np.maximum(either, 1), np.nan), axis=1)
+    there = drawn.sum(axis=2) > 0
+    means = np.nanmean(np.where(there, both / np.maximum(either, 1), np.nan), axis=1)
     low, high = np.quantile(means, (0.05, 0.95))
     return float(low), float(high)

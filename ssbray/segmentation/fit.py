@@ -22,6 +22,7 @@ from ssbray.segmentation.views import Batch, Pooled
 
 Progress = Callable[[int, int], None]
 Part = TypeVar("Part", bound=nn.Module)
+FROZEN = 0.6  #: share of a stage after which batch statistics no longer change
 PRESENT = 1e-3  #: share of an image from which a class counts as there
 
 
@@ -106,7 +107,8 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     many = max(1, training.pixels // crop**2)
 
     def pixels() -> Batch:
-        return views.draw(_pick(pools, many, chance, random), window, training.augmentation, random, crop=crop, pore=pore)
+        chosen = _pick(pools, many, chance, random)
+        return views.draw(chosen, window, training.augmentation, random, crop=crop, pore=pore)
 
     def fine(part: nn.Module, batch: Batch) -> Tensor:
         with torch.no_grad():
@@ -149,14 +151,22 @@ def _last(x: Tensor) -> Tensor:
 
 def _stage(part: Part, clock: Clock, draw: Callable[[], Batch], objective: Callable[[Part, Batch], Tensor], *,
            training: Training, device: str) -> Part:
-    """Train a part; returns the running average of its weights, with batch statistics of its own."""
+    """Train a part; returns the running average of its weights.
+
+    From `FROZEN` of the way on the batch statistics stay as they are: the net goes on learning as the function that
+    it will be, and not as one that knows the other images of its batch.
+    """
     part.train()
-    average = copy.deepcopy(part).requires_grad_(False)
+    average: Part | None = None
     optimiser = torch.optim.AdamW(part.parameters(), lr=training.rate, weight_decay=training.decay)
     kind = "cuda" if device.startswith("cuda") else "cpu"
+    averaged = 0
     while (done := clock.tick()) is not None:
         for group in optimiser.param_groups:
             group["lr"] = training.rate * min(1.0, done / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * done))
+        if average is None and done >= FROZEN:
+            _freeze(part, draw, objective, kind)
+            average = copy.deepcopy(part).requires_grad_(False)
         batch = draw()
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=half_is_fast(kind)):
             value = objective(part, batch)
@@ -164,26 +174,29 @@ def _stage(part: Part, clock: Clock, draw: Callable[[], Batch], objective: Calla
         value.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(part.parameters(), 5.0)
         optimiser.step()
-        momentum = min(0.99, clock.step / (10 + clock.step))
-        with torch.no_grad():
-            for mean, now in zip(average.parameters(), part.parameters(), strict=True):
-                mean.lerp_(now, 1 - momentum)
-    _settle(average, draw, objective, kind)
-    return average
+        if average is not None:
+            averaged += 1
+            with torch.no_grad():
+                for mean, now in zip(average.parameters(), part.parameters(), strict=True):
+                    mean.lerp_(now, max(0.01, 1 / (1 + averaged / 10)))
+    if average is None:  # so little time that not even this was reached
+        _freeze(part, draw, objective, kind)
+        average = part
+    return average.eval()
 
 
-def _settle(part: Part, draw: Callable[[], Batch], objective: Callable[[Part, Batch], Tensor], kind: str,
+def _freeze(part: Part, draw: Callable[[], Batch], objective: Callable[[Part, Batch], Tensor], kind: str,
             batches: int = 12) -> None:
-    """Measure the batch statistics of averaged weights, which those of no step fit."""
+    """Measure the batch statistics anew, as plain means over some batches, and keep them from then on."""
     norms = [module for module in part.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over the batches
-    part.train()
+        norm.momentum = None
     with torch.no_grad(), torch.autocast(kind, dtype=torch.bfloat16, enabled=half_is_fast(kind)):
         for _ in range(batches):
             objective(part, draw())
-    part.eval()
+    for norm in norms:
+        norm.eval()
 
 
 def half_is_fast(kind: str) -> bool:

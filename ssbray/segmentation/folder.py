@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from ssbray.segmentation.inputs import planes
 
 IMAGES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".emd", ".dm3", ".dm4", ".ser", ".mrc", ".hspy", ".zspy", ".zarr")
 MASKS = (".png", ".tif", ".tiff", ".npy")
-Reader = Callable[[Path, float | None], Micrograph]
+SPECK = 1e-4  #: share of an image
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,12 @@ class Folder:
             raise InputError("masks", f"{path.name}: {strange[0]}", f"classes.yaml names only "
                              f"{', '.join(map(str, sorted(self.classes)))} (and {NOTHING} for unknown): add the class")
         return lookup[mask].astype(np.uint8)
+
+    def present(self, stem: str) -> NDArray[np.bool_]:
+        """Which classes, in the order of `names`, have more than a speck in an image's mask."""
+        mask = read_integers(str(self._files["masks"][stem]), "masks")
+        found = np.bincount(np.clip(mask.reshape(-1), 0, 255).astype(np.int64), minlength=256)
+        return np.array([found[number] > SPECK * mask.size for number in sorted(self.classes)])
 
     def layer(self, kind: str, stem: str, shape: tuple[int, int]) -> NDArray[Any] | None:
         """Grains or dislocations of an image, if there are any."""

@@ -41,12 +41,15 @@ class Tally:
                 self.confidence[:, column] += np.bincount(slot, weights=weight, minlength=BINS)
 
     def scores(self) -> dict[str, Any]:
-        """iou and boundary_f1 by class (None for a class that neither occurs nor is found), their means, ece."""
-        both = np.diag(self.confusion)
-        either = self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - both
-        iou = {name: float(both[k] / either[k]) if either[k] else None for k, name in enumerate(self.classes)}
+        """iou and boundary_f1 by class (None for a class that the truth does not have), their means, ece.
+
+        Pixels taken for a class that the truth does not have count against the class that they are.
+        """
+        both, true = np.diag(self.confusion), self.confusion.sum(axis=1)
+        either = self.confusion.sum(axis=0) + true - both
+        iou = {name: float(both[k] / either[k]) if true[k] else None for k, name in enumerate(self.classes)}
         found = [score for score in iou.values() if score is not None]
-        f1 = {name: _f1(self.contour[k]) for k, name in enumerate(self.classes)}
+        f1 = {name: _f1(self.contour[k]) if true[k] else None for k, name in enumerate(self.classes)}
         near = [score for score in f1.values() if score is not None]
         pixels = self.confidence[:, 0]
         used = pixels > 0

@@ -23,6 +23,7 @@ from ssbray.segmentation.scores import Tally
 
 COMMON = 0.5  #: an input is worth learning if at least this share of the images has it
 PORES = ("pore", "pores", "void", "voids")
+ORDERS = 200  #: of the specimens, from which the most even is taken
 CALIBRATION_PIXELS = 200_000  #: on which the temperature is fitted
 
 
@@ -47,22 +48,44 @@ class Inputs:
 def split(folder: Folder, *, hold_out: float, calibrate: float, seed: int) -> Split:
     """Divide the specimens: a share for the test, a share for the calibration, the rest to learn from.
 
-    With fewer than three specimens to learn from nothing is kept for calibration.
+    With fewer than three specimens to learn from nothing is kept for calibration. Each part gets its share of the
+    specimens with rare classes, as far as that goes.
     """
     for name, share in (("--hold-out", hold_out), ("--calibrate", calibrate)):
         if not 0 <= share < 1:
             raise InputError(name, share, "must lie between 0 and 1")
     groups = sorted(set(folder.groups.values()))
-    order = [str(group) for group in rng.stream(seed, "split").permutation(groups)]
     test = math.ceil(hold_out * len(groups)) if hold_out else 0
     kept = math.ceil(calibrate * len(groups)) if calibrate and len(groups) - test >= 3 else 0
     if len(groups) - test - kept < 1:
         raise InputError("--hold-out", hold_out, f"leaves none of {len(groups)} specimens to learn from")
+    order = _stratified(folder, groups, (test, kept), seed)
     part = dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + kept], "calibrate")
     parts: dict[str, list[str]] = {"train": [], "calibrate": [], "test": []}
     for stem, group in folder.groups.items():
         parts[part.get(group, "train")].append(stem)
     return Split(**{name: tuple(stems) for name, stems in parts.items()})
+
+
+def _stratified(folder: Folder, groups: Sequence[str], counts: tuple[int, int], seed: int) -> list[str]:
+    """Specimens at random, but the first parts, of so many each, with the rarer classes in their share.
+
+    Of so many random orders the one whose parts' shares of specimens with each class are nearest to those of all.
+    """
+    has = {group: np.zeros(len(folder.names), dtype=bool) for group in groups}
+    for stem, group in folder.groups.items():
+        has[group] |= folder.present(stem)
+    table = np.array([has[group] for group in groups], dtype=float)
+    ends = np.cumsum((0, *counts))
+    best: tuple[float, list[int]] | None = None
+    for k in range(ORDERS if sum(counts) else 1):
+        order = rng.stream(seed, "split", k).permutation(len(groups))
+        parts = [order[low:high] for low, high in zip(ends[:-1], ends[1:], strict=True) if high > low]
+        off = sum(float(np.abs(table[part].sum(axis=0) - len(part) * table.mean(axis=0)).sum()) for part in parts)
+        if best is None or off < best[0] - 1e-9:
+            best = (off, [int(index) for index in order])
+    assert best is not None
+    return [groups[index] for index in best[1]]
 
 
 def inputs(folder: Folder, stems: Sequence[str]) -> Inputs:
