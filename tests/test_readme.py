@@ -27,6 +27,8 @@ def test_every_command_of_the_readme_works_in_its_order(cli, tmp_path, monkeypat
             continue
         if arguments[0] == "dataset":  # fewer of them; the command is the same
             arguments[arguments.index("--count") + 1] = "14"
+        if arguments[:2] == ["train", "segmenter"]:
+            arguments[arguments.index("--steps") + 1] = "6"
         code, _, err = cli(*arguments)
         assert code == 0, f"{line}\n{err}"
     assert (tmp_path / "runs" / "solve.png").exists()

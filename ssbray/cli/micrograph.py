@@ -51,6 +51,8 @@ def add(commands: Any) -> None:
 def _options(command: Any) -> None:
     command.add_argument("--pixel-size-nm", type=float, metavar="P", help="where the file does not say")
     command.add_argument("--signal", metavar="NAME", help="which of several images in a file")
+    command.add_argument("--synchronise", action="store_true",
+                         help="move the grid of the element maps to the image first, where they are clearly shifted")
     command.add_argument("--draws", type=int, default=DRAWS, metavar="K", help=f"maps from the posterior ({DRAWS})")
     command.add_argument("--foil-thickness-nm", type=float, metavar="T", help="for a density of dislocations")
     command.add_argument("--dropout", type=int, default=0, metavar="T",
@@ -114,13 +116,17 @@ def _one(image: str, model: Segmenter, ask: Ask, args: argparse.Namespace, out: 
     from ssbray.analysis.analyse import analyse
 
     micrograph = microscope.read(image, pixel_size_nm=args.pixel_size_nm, signal=args.signal)
+    told: tuple[str, ...] = ()
+    if args.synchronise:
+        micrograph = microscope.synchronise(micrograph)
+        told = (_moved(micrograph.metadata["eds_registration"]),)
     if getattr(args, "archive", None):
         from ssbray.analysis.keep import kept
 
         analysis = kept(args.archive, micrograph, model, ask, Path(image).stem)
     else:
         analysis = analyse(micrograph, model, ask)
-    for line in analysis.warnings:
+    for line in (*told, *analysis.warnings):
         if not args.json:
             print(f"ssbray: warning: {Path(image).name}: {line}", file=sys.stderr)
     content = {
@@ -137,6 +143,15 @@ def _one(image: str, model: Segmenter, ask: Ask, args: argparse.Namespace, out: 
     if out is not None:
         _write(out, Path(image).stem, micrograph, analysis, content)
     return content, analysis, micrograph
+
+
+def _moved(note: dict[str, Any]) -> str:
+    """What registering the element maps did."""
+    if not note["applied"]:
+        return f"element maps left where they are: {note['reason']}"
+    (top, left), (height, width) = note["images_from_px"], note["images_size_px"]
+    return (f"element maps moved by {note['shift_nm'][0]:.3g} nm down and {note['shift_nm'][1]:.3g} nm to the right; "
+            f"what follows is of the {height} x {width} pixels from row {top}, column {left}, that both cover")
 
 
 def _write(out: Path, stem: str, micrograph: Micrograph, analysis: Analysis, content: dict[str, Any]) -> None:

@@ -95,13 +95,19 @@ class SolveProgress(_Meter):
 
 
 class StepProgress(_Meter):
-    """Steps of a training."""
+    """Steps of something."""
 
     unit = "steps"
 
     def step(self, done: int, total: int) -> None:
         """So many of so many."""
         self.to(done, total)
+
+
+class ShareProgress(StepProgress):
+    """Something whose progress is known in thousandths."""
+
+    unit = "permille"
 
 
 class TimeProgress(_Meter):

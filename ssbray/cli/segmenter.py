@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssbray.cli.output import emit, json_option
-from ssbray.cli.progress import StepProgress, TimeProgress
+from ssbray.cli.progress import ShareProgress, StepProgress, TimeProgress
 from ssbray.errors import InputError
 
 
@@ -92,7 +92,7 @@ def _members(args: argparse.Namespace, place: str, stems: tuple[str, ...], found
     from ssbray.segmentation import train
 
     if args.members == 1:
-        with StepProgress("training") as progress:
+        with ShareProgress("training") as progress:
             return [train.member(place, stems, found, args.seed, 0, training, args.device, progress.step)]
     from ssbray.cluster.session import connect
 

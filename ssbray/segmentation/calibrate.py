@@ -1,7 +1,12 @@
-"""Temperature scaling: probabilities that are right as often as they say (Guo et al. 2017, arXiv 1706.04599)."""
+"""Probabilities that are right as often as they say: temperature and class biases on specimens that no net has seen.
+
+One temperature (Guo et al. 2017, arXiv 1706.04599), and one bias for each class, since classes that weighed more in
+training are found too readily. Both together minimise the negative log probability of the labels.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,41 +14,44 @@ from torch import Tensor
 
 from ssbray.segmentation.example import NOTHING
 
-RANGE = (0.25, 8.0)
+RANGE = (0.25, 8.0)  #: of the temperature
+FARTHEST = 4.0  #: of a bias from zero
+STEADY = 1e-3  #: penalty on biases: a class that the specimens hardly have keeps none
 
 
-def averaged(logits: Sequence[Tensor], temperature: float) -> Tensor:
-    """Mean over nets of softmax(logits / temperature), (C, ...) each."""
-    found = (logits[0].float() / temperature).softmax(dim=0)
-    for more in logits[1:]:
-        found = found + (more.float() / temperature).softmax(dim=0)
+def averaged(logits: Sequence[Tensor], temperature: float | Tensor, bias: Sequence[float] | Tensor | None = None
+             ) -> Tensor:
+    """Mean over nets of softmax(logits / temperature + bias), (C, ...) each."""
+    shape = (-1,) + (1,) * (logits[0].dim() - 1)
+    shift = torch.zeros(len(logits[0])) if bias is None else torch.as_tensor(bias, dtype=torch.float32)
+    found: Tensor | None = None
+    for each in logits:
+        share = (each.float() / temperature + shift.to(each.device).reshape(shape)).softmax(dim=0)
+        found = share if found is None else found + share
+    assert found is not None
     return found / len(logits)
 
 
-def temperature(logits: Sequence[Tensor], labels: Tensor) -> float:
-    """The temperature at which the averaged probabilities of the labels are highest.
+def scaling(logits: Sequence[Tensor], labels: Tensor) -> tuple[float, list[float]]:
+    """Temperature and biases at which the averaged probabilities of the labels are highest.
 
-    logits : (C, n) of each net; labels (n,). Golden-section search over the logarithm of the temperature.
+    logits : (C, n) of each net; labels (n,). The biases sum to zero.
     """
     known = labels != NOTHING
-    logits = [each[:, known] for each in logits]
-    index = labels[known].long()
+    kept = [each[:, known].detach() for each in logits]
+    index = labels[known].long()[None]
+    log_t = torch.zeros(1, requires_grad=True)
+    bias = torch.zeros(len(kept[0]), requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_t, bias], lr=0.5, max_iter=60, line_search_fn="strong_wolfe")
 
-    def misfit(log_t: float) -> float:
-        share = averaged(logits, float(torch.exp(torch.tensor(log_t))))
-        return float(-share.gather(0, index[None]).clamp(min=1e-12).log().mean())
+    def step() -> Tensor:
+        optimiser.zero_grad()
+        share = averaged(kept, log_t.exp(), bias - bias.mean())
+        value = -share.gather(0, index).clamp(min=1e-12).log().mean() + STEADY * (bias - bias.mean()).square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
 
-    low, high = (float(torch.log(torch.tensor(edge))) for edge in RANGE)
-    golden = (5**0.5 - 1) / 2
-    a, b = high - golden * (high - low), low + golden * (high - low)
-    at_a, at_b = misfit(a), misfit(b)
-    while high - low > 0.01:
-        if at_a < at_b:
-            high, b, at_b = b, a, at_a
-            a = high - golden * (high - low)
-            at_a = misfit(a)
-        else:
-            low, a, at_a = a, b, at_b
-            b = low + golden * (high - low)
-            at_b = misfit(b)
-    return float(torch.exp(torch.tensor((low + high) / 2)))
+    optimiser.step(step)  # type: ignore[no-untyped-call]
+    low, high = (math.log(edge) for edge in RANGE)
+    centred = (bias - bias.mean()).detach().clamp(-FARTHEST, FARTHEST)
+    return float(log_t.detach().clamp(low, high).exp()), [float(value) for value in centred]

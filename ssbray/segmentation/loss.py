@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ssbray.segmentation.example import NOTHING
 
-EDGE = 4.0  #: weight of a pixel on a boundary beside one off it
+HEAVIEST = 12.0  #: weight of a pixel on a line beside one off it, at most
 
 
 def phase_loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
@@ -41,14 +41,28 @@ def coarse_loss(logits: Tensor, fractions: Tensor, weight: Tensor) -> Tensor:
 
 
 def heads_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross entropy of the lines and defects, smooth L1 of the distance; (n, 5, H, W) both, NaN unknown."""
-    known = ~torch.isnan(targets)
+    """Cross entropy and Dice of the lines and defects, smooth L1 of the distance; (n, 5, H, W) both, NaN unknown.
+
+    Lines are thin: their pixels weigh more, as the root of how rare they are, and Dice does not see the empty rest.
+    """
+    known = (~torch.isnan(targets)).float()
     target = torch.nan_to_num(targets)
-    lines = F.binary_cross_entropy_with_logits(logits[:, :-1].float(), target[:, :-1], reduction="none")
-    weight = (1 + (EDGE - 1) * target[:, :-1]) * known[:, :-1]
-    entropy = (lines * weight).sum() / weight.sum().clamp(min=1.0)
+    total = logits.new_zeros((), dtype=torch.float32)
+    for k in range(logits.shape[1] - 1):
+        mask, truth, line = known[:, k], target[:, k], logits[:, k].float()
+        count = mask.sum()
+        if count == 0:
+            continue
+        share = float((truth * mask).sum() / count)
+        heavy = min(HEAVIEST, max(share, 1e-4) ** -0.5)
+        weight = (1 + (heavy - 1) * truth) * mask
+        entropy = F.binary_cross_entropy_with_logits(line, truth, reduction="none")
+        total = total + (entropy * weight).sum() / weight.sum()
+        if share > 0:
+            chance = line.sigmoid() * mask
+            total = total + 1 - 2 * (chance * truth).sum() / (chance + truth * mask).sum().clamp(min=1e-6)
     away = F.smooth_l1_loss(logits[:, -1].float(), target[:, -1], beta=0.1, reduction="none")
-    return entropy + (away * known[:, -1]).sum() / known[:, -1].sum().clamp(min=1)
+    return 0.5 * total + (away * known[:, -1]).sum() / known[:, -1].sum().clamp(min=1)
 
 
 def class_weights(counts: Tensor, power: float = 0.4) -> Tensor:

@@ -18,6 +18,8 @@ from torch.nn import functional as F
 from ssbray.domain import Micrograph
 from ssbray.errors import InputError
 from ssbray.files import dump_json, write_bytes, write_json
+from ssbray.segmentation.calibrate import averaged
+from ssbray.segmentation.fusion import Composition, fused
 from ssbray.segmentation.inputs import Planes, gathered, planes
 from ssbray.segmentation.net import HEADS, STRIDE, Net, Size, placed
 from ssbray.segmentation.segmentation import Segmentation
@@ -40,6 +42,7 @@ class Segmenter:
     size: Size
     pixel_size_nm: float | None  #: of the training images; None where they have no scale
     temperature: float = 1.0
+    bias: tuple[float, ...] | None = None  #: of each class, added to the logits over the temperature
     calibrated: bool = False
     card: Mapping[str, Any] = field(default_factory=dict)  #: plain data: images, scores, settings
 
@@ -52,8 +55,14 @@ class Segmenter:
                 digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:12]
 
+    @property
+    def fuses(self) -> bool:
+        """Whether regions are judged by all of their X-ray counts: where that helped on the calibration's specimens."""
+        return bool(self.card.get("fusion", {}).get("used"))
+
     def _facts(self) -> dict[str, Any]:
-        return {"format": FORMAT, "classes": list(self.classes), "images": list(self.images),
+        return {"format": FORMAT, "bias": None if self.bias is None else list(self.bias),
+                "classes": list(self.classes), "images": list(self.images),
                 "elements": list(self.elements), "size": asdict(self.size), "pixel_size_nm": self.pixel_size_nm,
                 "temperature": self.temperature, "calibrated": self.calibrated, "nets": len(self.nets),
                 "card": dict(self.card)}
@@ -90,7 +99,9 @@ class Segmenter:
                 nets.append(placed(net, device).eval().requires_grad_(False))
             return cls(nets=tuple(nets), classes=tuple(facts["classes"]), images=tuple(facts["images"]),
                        elements=tuple(facts["elements"]), size=size, pixel_size_nm=facts["pixel_size_nm"],
-                       temperature=facts["temperature"], calibrated=facts["calibrated"], card=facts["card"])
+                       temperature=facts["temperature"],
+                       bias=None if facts["bias"] is None else tuple(facts["bias"]),
+                       calibrated=facts["calibrated"], card=facts["card"])
         except (KeyError, TypeError, ValueError, RuntimeError, FileNotFoundError, SafetensorError) as error:
             if isinstance(error, InputError):
                 raise
@@ -164,7 +175,7 @@ class Segmenter:
         heads = {name: np.empty(shape, dtype=np.float16) for name in HEADS}
         passes = _passes(self, found, device, tile, dropout, seed)
         for place, answers in passes:
-            each = torch.stack([(answer[:count].float() / self.temperature).softmax(dim=0) for answer in answers])
+            each = torch.stack([averaged([answer[:count]], self.temperature, self.bias) for answer in answers])
             mean = each.mean(dim=0)
             share[(slice(None), *place)] = mean.cpu().numpy()
             own = -torch.special.xlogy(each, each).sum(dim=1).mean(dim=0)
@@ -175,8 +186,9 @@ class Segmenter:
                 heads[name][place] = plane
         if shape != micrograph.shape:
             share, doubt, heads = _enlarged(share, doubt, heads, micrograph.shape)
-        return Segmentation(classes=self.classes, probability=share, doubt=doubt, heads=heads, nets=len(self.nets),
-                            pixel_size_nm=micrograph.pixel_size_nm, calibrated=self.calibrated, notes=notes)
+        answer = Segmentation(classes=self.classes, probability=share, doubt=doubt, heads=heads, nets=len(self.nets),
+                              pixel_size_nm=micrograph.pixel_size_nm, calibrated=self.calibrated, notes=notes)
+        return fused(answer, micrograph, Composition.of(self.card["fusion"])) if self.fuses else answer
 
 
 def _passes(model: Segmenter, found: Planes, device: str, tile: int | None, dropout: int, seed: int

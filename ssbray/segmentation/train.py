@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from torch import Tensor
 
 from ssbray import rng
 from ssbray.errors import InputError
-from ssbray.segmentation.calibrate import averaged, temperature
-from ssbray.segmentation.example import Example
+from ssbray.segmentation.calibrate import averaged, scaling
+from ssbray.segmentation.example import NOTHING, Example
 from ssbray.segmentation.fit import Progress, Training, fit
 from ssbray.segmentation.folder import Folder, open_folder
+from ssbray.segmentation.fusion import class_counts, fused, learn
 from ssbray.segmentation.model import Segmenter
 from ssbray.segmentation.net import Net, placed
 from ssbray.segmentation.scores import Tally
@@ -131,7 +132,7 @@ def pore_class(names: Sequence[str]) -> int | None:
 def finish(folder: Folder, parts: Split, found: Inputs, training: Training,
            members: Sequence[tuple[dict[str, np.ndarray], dict[str, float]]], seed: int, device: str = "cpu"
            ) -> Segmenter:
-    """Put the nets together, and fit the temperature on specimens that none of them has seen."""
+    """Put the nets together, and calibrate them on specimens that none of them has seen."""
     nets = []
     for state, _ in members:
         net = Net(len(found.images), len(found.elements), len(folder.names), training.size)
@@ -140,20 +141,50 @@ def finish(folder: Folder, parts: Split, found: Inputs, training: Training,
     model = Segmenter(nets=tuple(nets), classes=folder.names, images=found.images, elements=found.elements,
                       size=training.size, pixel_size_nm=found.pixel_size_nm)
     examples = [folder.example(stem, found.images, found.elements) for stem in parts.calibrate]
-    heat, scores = (1.0, None) if not examples else _calibration(model, examples, seed, device)
+    heat, bias, scores = (1.0, None, None) if not examples else _calibration(model, examples, seed, device)
     card = {"training": {name: value for name, value in asdict(training).items() if name != "size"},
             "seed": seed, "members": [figures for _, figures in members], "calibration_scores": scores,
             **{part: {stem: folder.sha256(stem) for stem in getattr(parts, part)}
                for part in ("train", "calibrate", "test")},
             "groups": {stem: folder.groups[stem] for stem in (*parts.train, *parts.calibrate)}}
-    return Segmenter(nets=model.nets, classes=model.classes, images=model.images, elements=model.elements,
-                     size=model.size, pixel_size_nm=model.pixel_size_nm, temperature=heat, calibrated=bool(examples),
-                     card=card)
+    model = replace(model, temperature=heat, bias=bias, calibrated=bool(examples), card=card)
+    if found.elements and examples:
+        model = replace(model, card={**card, "fusion": _fusion(model, folder, parts, device)})
+    return model
+
+
+def _fusion(model: Segmenter, folder: Folder, parts: Split, device: str) -> dict[str, Any]:
+    """Compositions of the classes, and whether judging regions by them helps where nothing was learnt from."""
+    counts = []
+    for stem in parts.train:
+        micrograph, _ = folder.micrograph(stem)
+        if micrograph.eds_are_counts and all(name in micrograph.eds for name in model.elements):
+            labels = folder.labels(stem, micrograph.shape)
+            counts.append(class_counts(micrograph, labels, len(model.classes), model.elements))
+    if not counts:
+        return {"used": False}
+    learnt = learn(counts, model.elements)
+    before, after = 0.0, 0.0
+    for stem in parts.calibrate:
+        micrograph, _ = folder.micrograph(stem)
+        truth = folder.labels(stem, micrograph.shape)
+        found = model.segment(micrograph, device=device)
+        before += _misfit(found.probability, truth)
+        after += _misfit(fused(found, micrograph, learnt).probability, truth)
+    return {**learnt.plain(), "used": after < before, "nll_without": before / len(parts.calibrate),
+            "nll_with": after / len(parts.calibrate)}
+
+
+def _misfit(probability: np.ndarray, truth: np.ndarray) -> float:
+    """Mean negative log probability of the known labels."""
+    known = truth != NOTHING
+    share = np.take_along_axis(probability, np.where(known, truth, 0)[None].astype(np.int64), axis=0)[0]
+    return float(-np.log(np.maximum(share[known], 1e-12)).mean())
 
 
 def _calibration(model: Segmenter, examples: Sequence[Example], seed: int, device: str
-                 ) -> tuple[float, dict[str, Any]]:
-    """Temperature, and the scores at it."""
+                 ) -> tuple[float, tuple[float, ...], dict[str, Any]]:
+    """Temperature and biases, and the scores at them."""
     count = len(model.classes)
     share = min(1.0, CALIBRATION_PIXELS / sum(example.labels.size for example in examples))
     random = rng.stream(seed, "calibration pixels")
@@ -170,9 +201,9 @@ def _calibration(model: Segmenter, examples: Sequence[Example], seed: int, devic
             kept.append(torch.from_numpy(full[:, chosen]))
         labels.append(torch.from_numpy(example.labels[chosen]))
         whole.append([torch.from_numpy(full) for full in logits])
-    heat = temperature([torch.cat(kept, dim=1) for kept in drawn], torch.cat(labels))
+    heat, bias = scaling([torch.cat(kept, dim=1) for kept in drawn], torch.cat(labels))
     tally = Tally(model.classes)
     for example, tensors in zip(examples, whole, strict=True):
-        probability = averaged(tensors, heat).numpy()
+        probability = averaged(tensors, heat, bias).numpy()
         tally.add(probability.argmax(axis=0).astype(np.uint8), example.labels, probability)
-    return heat, tally.scores()
+    return heat, tuple(bias), tally.scores()

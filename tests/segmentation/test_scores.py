@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ssbray import rng
-from ssbray.segmentation.calibrate import averaged, temperature
+from ssbray.segmentation.calibrate import averaged, scaling
 from ssbray.segmentation.example import NOTHING, beside, targets
 from ssbray.segmentation.instances import grains
 from ssbray.segmentation.scores import Tally, contour
@@ -64,12 +64,21 @@ def test_ece_of_a_known_gap():
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
-def test_the_temperature_that_made_the_labels_is_found(true):
+def test_the_temperature_and_the_biases_that_made_the_labels_are_found(true):
     generator = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(4, 60_000, generator=generator)
-    labels = torch.multinomial((logits / true).softmax(dim=0).T, 1, generator=generator)[:, 0]
+    shift = torch.tensor([0.5, -0.5, 0.25, -0.25])
+    labels = torch.multinomial((logits / true + shift[:, None]).softmax(dim=0).T, 1, generator=generator)[:, 0]
     labels[:100] = NOTHING
-    assert temperature([logits], labels) == pytest.approx(true, rel=0.04)
+    heat, bias = scaling([logits], labels)
+    assert heat == pytest.approx(true, rel=0.04)
+    assert bias == pytest.approx(shift.tolist(), abs=0.05)
+
+
+def test_a_class_that_is_not_there_keeps_finite_odds():
+    logits = torch.randn(3, 500, generator=torch.Generator().manual_seed(1))
+    _, bias = scaling([logits], torch.zeros(500, dtype=torch.long))
+    assert all(abs(value) <= 4.0 for value in bias)
 
 
 def test_averaged_probabilities_are_the_mean():
