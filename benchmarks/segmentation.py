@@ -34,7 +34,8 @@ COARSE, HALF, CROP = 4, 2, 192
 
 def ours(folder: Folder, stems: tuple[str, ...], found: train.Inputs, minutes: float, seed: int) -> Predict:
     """The residual U-Net of ssbray, one net."""
-    training = replace(Training(), minutes=minutes, augmentation=Augmentation(any_way_up=False, regions=0.3))
+    training = replace(Training(), minutes=minutes, coarse_share=0.6,
+                       augmentation=Augmentation(any_way_up=False, regions=0.2))
     member = train.member(str(folder.place), stems, found, seed, 0, training)
     print("  ours", member[1], flush=True)
     parts = train.Split(train=stems, calibrate=(), test=())

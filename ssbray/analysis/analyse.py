@@ -64,22 +64,28 @@ def analyse(micrograph: Micrograph, model: Segmenter, ask: Ask, solver: Callable
     if abs(np.log(scale)) > np.log(1.15):  # the calibration counted in pixels of the model
         trust = replace(trust, correlation_px=trust.correlation_px * scale)
     centre = likely(found)
-    maps = list(drawn(found, ask.draws, trust, ask.seed))
     lines, foil = dislocations(found), ask.foil_thickness_nm
     own = measured(lines, centre, foil)
-    table = intervals(own, [measured(lines, each, foil) for each in maps], trust)
     warnings = list(found.notes)
     if not trust.specimens:
         warnings.append("the intervals are not calibrated: the model was trained without specimens kept for that")
-    conductivity = None
+    if ask.dropout:
+        warnings.append("the calibration is that of the ensemble, not of passes with dropped channels")
+    step = int(np.ceil(np.sqrt(centre.labels.size / SOLVED_PIXELS)))
     if ask.solve:
         if not sheet.known:
             warnings.append(f"materials not given: taken for {sheet.electrolyte} and {sheet.cathode} (--phase)")
-        step = int(np.ceil(np.sqrt(centre.labels.size / SOLVED_PIXELS)))
         if step > 1:
             warnings.append(f"the finite elements see one pixel in {step} x {step}")
-        used = solver or (lambda each: solve_map(each, sheet, tables, ask.temperature_C, ask.axis))
-        conductivity = propagate(thinned(centre, step), [thinned(each, step) for each in maps], used, trust)
+    used = solver or (lambda each: solve_map(each, sheet, tables, ask.temperature_C, ask.axis))
+    solution = used(thinned(centre, step)) if ask.solve else None
+    draws, sigmas = [], []
+    for each in drawn(found, centre, ask.draws, trust, ask.seed):  # one at a time: a frame's maps would fill the memory
+        draws.append(measured(lines, each, foil))
+        if ask.solve:
+            sigmas.append(used(thinned(each, step)).sigma_eff)
+    conductivity = None if solution is None else propagate(solution, sigmas, trust)
+    table = intervals(own, draws, trust)
     return Analysis(found=found, phase_map=centre, measured=own, intervals=table, sheet=sheet, trust=trust,
                     conductivity=conductivity, warnings=tuple(warnings))
 

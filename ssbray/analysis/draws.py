@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,8 +32,10 @@ class Trust:
     def of(cls, card: Mapping[str, Any]) -> Trust:
         """What a model's card says."""
         found = card.get("intervals")
-        return cls() if not found else cls(correlation_px=found["correlation_px"], widths=found["widths"],
-                                           specimens=found["specimens"])
+        if not found:
+            return cls()
+        widths = {name: math.inf if value is None else value for name, value in found["widths"].items()}
+        return cls(correlation_px=found["correlation_px"], widths=widths, specimens=found["specimens"])
 
     def width(self, quantity: str) -> float:
         """Factor of a quantity; that of its kind, or of all together, where the quantity itself was too rare."""
@@ -71,10 +74,18 @@ def likely(found: Segmentation) -> PhaseMap:
     return with_grains(found, found.labels)
 
 
-def drawn(found: Segmentation, count: int, trust: Trust, seed: int) -> Iterator[PhaseMap]:
-    """Maps from the posterior, each with grains of its own."""
+def drawn(found: Segmentation, centre: PhaseMap, count: int, trust: Trust, seed: int) -> Iterator[PhaseMap]:
+    """Maps from the posterior. Grains are those of the most probable map, grown or cut back to their phases."""
+    from scipy.ndimage import distance_transform_edt
+
+    phases = [found.classes.index(name) for name in GRAINED if name in found.classes]
+    nearest = None
+    if centre.grains is not None and centre.grains.any():
+        place = distance_transform_edt(centre.grains == 0, return_distances=False, return_indices=True)
+        nearest = centre.grains[place[0], place[1]]
     for labels in samples(found, count, correlation_px=trust.correlation_px, seed=seed):
-        yield with_grains(found, labels)
+        grains_ = None if nearest is None else np.where(np.isin(labels, phases), nearest, 0).astype(np.int32)
+        yield replace(centre, labels=labels, grains=grains_ if nearest is not None else centre.grains)
 
 
 def with_grains(found: Segmentation, labels: NDArray[np.uint8]) -> PhaseMap:

@@ -10,36 +10,44 @@ import numpy as np
 from ssbray.analysis.draws import Trust
 from ssbray.measure import Measurements
 
-LEVELS = (0.05, 0.95)
+NORMAL90 = 1.645  #: standard deviations to either side that hold nine tenths of a normal law
+SMALL = 0.002  #: half width, as a share of the value, below which no spread of draws is believed
 
 
 def intervals(centre: Measurements, draws: Sequence[Measurements], trust: Trust) -> dict[str, dict[str, float | None]]:
-    """{value, low90, high90, std, defined} of each quantity that the most probable map or most draws have.
+    """{value, low90, high90, std, defined} of each quantity that the most probable map or a draw has.
 
-    `value` is that of the most probable map. The half widths are its distances to the 5th and 95th percentile of the
-    draws, times the calibrated factor.
+    `value` is that of the most probable map, or the median of the draws where it has none. The half widths are those of
+    the draws times the calibrated factor; `low90` and `high90` are None where the calibration found no factor that
+    holds, as for something that the model misses more often than not.
     """
     table: dict[str, dict[str, float | None]] = {}
     for name in dict.fromkeys(key for one in (centre, *draws) for key in one.values):
         values = np.array([one.values[name] for one in draws if name in one.values])
         middle = centre.values.get(name, float(np.median(values)) if len(values) else math.nan)
-        low, high = half_widths(middle, values) if len(values) else (0.0, 0.0)
+        low, high = half_widths(middle, values, abs(middle))
         factor = trust.width(name)
-        bottom = middle - factor * low
-        table[name] = {"value": middle, "low90": max(0.0, bottom) if middle >= 0 else bottom,
-                       "high90": middle + factor * high, "std": float(values.std()) if len(values) > 1 else None,
+        bounds = (middle - factor * low, middle + factor * high) if math.isfinite(factor) else (None, None)
+        table[name] = {"value": middle, "low90": bounds[0], "high90": bounds[1],
+                       "std": float(values.std()) if len(values) > 1 else None,
                        "defined": len(values) / max(1, len(draws))}
-        if name.startswith("fraction:") or name == "contact_fraction":
-            table[name]["high90"] = min(1.0, middle + factor * high)
+        if bounds[0] is not None and bounds[1] is not None:
+            share = name.startswith("fraction:") or name == "contact_fraction"
+            table[name]["low90"] = max(0.0, bounds[0]) if middle >= 0 else bounds[0]
+            table[name]["high90"] = min(1.0, bounds[1]) if share else bounds[1]
     return table
 
 
-def half_widths(middle: float, values: np.ndarray) -> tuple[float, float]:
-    """Distances down and up from the middle to where nine tenths of the draws lie; both the wider where one is nil.
+def half_widths(middle: float, values: np.ndarray, scale: float) -> tuple[float, float]:
+    """Distances down and up from the middle within which nine tenths of draws would lie, were they normal.
 
-    Draws are rougher than the most probable map, so that a length may lie below all of them: then their spread is
-    taken on both sides.
+    From mean and standard deviation, so that they do not grow with the number of draws. Draws are rougher than the
+    most probable map, and a length may lie below all of them: their own spread is the least on both sides, and
+    `SMALL` times the scale.
     """
-    low, high = np.quantile(values, LEVELS)
-    spread = float(high - low) / 2
-    return max(middle - float(low), spread), max(float(high) - middle, spread)
+    if len(values) == 0:
+        return SMALL * scale, SMALL * scale
+    spread = NORMAL90 * float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    off = float(values.mean()) - middle
+    least = max(spread, SMALL * scale)
+    return max(spread - off, least), max(spread + off, least)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,8 +12,8 @@ from ssbray import archive as store
 from ssbray import materials
 from ssbray.analysis.analyse import Analysis, Ask, analyse
 from ssbray.analysis.propagate import solve_map
-from ssbray.analysis.sheet import sheet_of
-from ssbray.archive import Archive
+from ssbray.analysis.sheet import material_map, sheet_of
+from ssbray.archive import Archive, Entry
 from ssbray.codeversion import code_version
 from ssbray.domain import Micrograph, PhaseMap, ThinLoss, TransportSolution
 from ssbray.segmentation import Segmenter
@@ -26,18 +27,27 @@ def kept(directory: str, micrograph: Micrograph, model: Segmenter, ask: Ask, nam
     tables = materials.load()
     sheet = sheet_of(micrograph, ask.phases or {}, tables)
     with Archive(directory) as archive:
-        image = store.put_micrograph(archive, micrograph, sample=str(micrograph.metadata.get("sample", name)),
-                                     location=str(micrograph.metadata.get("location", "0")))
-        inputs: dict[str, Any] = {"sheet": asdict(replace(sheet, boundaries=dict(sheet.boundaries))),
+        boundaries = {key: asr if math.isfinite(asr) else "blocks" for key, asr in sheet.boundaries.items()}
+        inputs: dict[str, Any] = {"sheet": {**asdict(replace(sheet, boundaries={})), "boundaries": boundaries},
                                   "temperature_C": ask.temperature_C, "axis": ask.axis}
 
-        version = code_version(("materials", "fea", "analysis"), ("domain.py", "raster.py", "units.py"))
+        version = code_version(("materials", "fea", "analysis", "segmentation"),
+                               ("domain.py", "raster.py", "units.py", "microscope/classes.py"))
 
         seen: list[str] = []
 
-        def solver(phase_map: PhaseMap) -> TransportSolution:
-            entry = store.put_segmentation(archive, phase_map, [image])
+        def put(phase_map: PhaseMap) -> Entry:
+            """Micrograph and map; called when there is nothing left that the user could have to mend."""
+            image = store.put_micrograph(archive, micrograph, sample=str(micrograph.metadata.get("sample", name)),
+                                         location=str(micrograph.metadata.get("location", "0")))
+            made = {"model": model.version, "seed": ask.seed, "dropout": ask.dropout, "draw": len(seen) or None}
+            entry = store.put_segmentation(archive, phase_map, [image], inputs=made, code=version)
             seen.append(entry.id)
+            return entry
+
+        def solver(phase_map: PhaseMap) -> TransportSolution:
+            material_map(phase_map.labels, phase_map.phases, sheet, phase_map.pixel_size_nm, None)  # asks for a coating
+            entry = put(phase_map)
             found = store.recall_solution(archive, [entry], inputs=inputs, code=version)
             if found is not None:
                 return found
@@ -48,7 +58,7 @@ def kept(directory: str, micrograph: Micrograph, model: Segmenter, ask: Ask, nam
 
         analysis = analyse(micrograph, model, ask, solver)
         if not seen:
-            store.put_segmentation(archive, analysis.phase_map, [image])
+            put(analysis.phase_map)
         return analysis
 
 

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from ssbray.analysis.analyse import Analysis, Ask
 
 
-def predict(analysis: Analysis, model: str, ask: Ask) -> dict[str, Any]:
+def predict(analysis: Analysis, learnt: surrogate.Surrogate, ask: Ask) -> dict[str, Any]:
     """{surrogate, anomaly, in_domain} and, where nothing was solved, sigma_eff_S_per_cm of the most probable map."""
-    learnt = surrogate.Surrogate.load(model)
     tables = materials.load()
     named = material_map(analysis.phase_map.labels, analysis.found.classes, analysis.sheet,
                          analysis.found.pixel_size_nm, analysis.phase_map.grains)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,6 @@ from ssbray.fea import solve
 from ssbray.materials import Materials
 
 QUANTITY = "ln_sigma"  #: name of the conductivity's logarithm in the calibration
-Solver = Callable[[PhaseMap], TransportSolution]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,14 +45,13 @@ def solve_map(phase_map: PhaseMap, sheet: SampleSheet, tables: Materials, temper
     return solve(named, properties.conductivity, properties.interfaces, axis=axis)
 
 
-def propagate(centre: PhaseMap, draws: Sequence[PhaseMap], solver: Solver, trust: Trust) -> Conductivity:
-    """Solve the most probable map and the drawn ones.
+def propagate(solution: TransportSolution, found: Sequence[float], trust: Trust) -> Conductivity:
+    """Join the answer of the most probable map and the conductivities of the drawn ones [S/m].
 
     The interval lies on the logarithm; see `interval.intervals`. Where more than a twentieth of the draws does not
     percolate its lower end is zero.
     """
-    solution = solver(centre)
-    found = tuple(solver(each).sigma_eff for each in draws)
+    found = tuple(found)
     blocked = float(np.mean([value == 0 for value in found])) if found else 0.0
     logs = np.log([value for value in found if value > 0])
     sigma = solution.sigma_eff
@@ -61,7 +59,9 @@ def propagate(centre: PhaseMap, draws: Sequence[PhaseMap], solver: Solver, trust
         high = max(found, default=0.0)
         return Conductivity(sigma=sigma, low90=0.0, high90=max(high, sigma), draws=found, blocked=blocked,
                             solution=solution)
-    low, high = half_widths(math.log(sigma), logs)
+    low, high = half_widths(math.log(sigma), logs, 1.0)
     factor = trust.width(QUANTITY)
+    if not math.isfinite(factor):
+        return Conductivity(sigma=sigma, low90=0.0, high90=math.inf, draws=found, blocked=blocked, solution=solution)
     return Conductivity(sigma=sigma, low90=0.0 if blocked > 0.05 else sigma * math.exp(-factor * low),
                         high90=sigma * math.exp(factor * high), draws=found, blocked=blocked, solution=solution)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -50,8 +51,14 @@ def sheet_of(micrograph: Micrograph, given: Mapping[str, str], materials: Materi
         materials.phase(key)
     meta: Mapping[str, Any] = micrograph.metadata
     named = {part: given.get(name) or meta.get(part) for name, part in parts.items()}
+    renamed = {meta[part]: named[part] for part in parts.values() if meta.get(part) and named[part]}
+    boundaries: dict[str, float] = {}
+    for name, asr in dict(meta.get("boundaries_ohm_cm2") or {}).items():
+        first, second, what = boundary_parts(name)
+        key = f"{renamed.get(first, first)}:{renamed.get(second, second)}:{what}"
+        boundaries[key] = math.inf if asr is None else float(asr)  # JSON has no word for what blocks
     sheet = SampleSheet(electrolyte=str(named["electrolyte"] or "Ta-LLZO"), cathode=str(named["cathode"] or "NMC811"),
-                        coating=named["coating"], boundaries=dict(meta.get("boundaries_ohm_cm2") or {}),
+                        coating=named["coating"], boundaries=boundaries,
                         known=bool(named["electrolyte"] and named["cathode"]))
     if sheet.boundaries:
         return sheet
@@ -70,7 +77,8 @@ def material_map(labels: np.ndarray, classes: Sequence[str], sheet: SampleSheet,
     bare = solid(labels, classes, electrolyte=sheet.electrolyte, cathode=sheet.cathode, coating=sheet.coating,
                  pixel_size_nm=pixel_size_nm, grains=grains)
     present = [bare.phases[k] for k in np.flatnonzero(np.bincount(bare.labels.reshape(-1)))]
-    named = [sheet.classes.get(name, name) for name in ORDER]
+    more = [name for name in classes if name not in ORDER and is_solid(name)]
+    named = [sheet.classes.get(name, name) for name in (*ORDER[:-1], *more, ORDER[-1])]
     order = [key for key in named if key is not None and key in present]
     boundaries: dict[str, float] = {}
     for name, asr in sheet.boundaries.items():
@@ -87,6 +95,11 @@ def material_map(labels: np.ndarray, classes: Sequence[str], sheet: SampleSheet,
             if pair[0] != pair[1]:
                 boundaries[f"{pair[0]}:{pair[1]}:{what}"] = asr
     return replace(bare, boundaries=boundaries)
+
+
+def is_solid(name: str) -> bool:
+    """Whether a class is a solid, by its name; a pore is none."""
+    return name.lower() not in ("pore", "unknown")
 
 
 def _outward(key: str, named: Sequence[str | None], order: Sequence[str], step: int) -> str:

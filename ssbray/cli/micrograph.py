@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ssbray import units
-from ssbray.cli.output import emit, json_option
+from ssbray.cli.labels import PIXELS_NM
+from ssbray.cli.output import directory, emit, json_option
 from ssbray.errors import InputError
 from ssbray.files import write_bytes, write_json
 
@@ -29,7 +30,7 @@ def add(commands: Any) -> None:
     """Declare the commands."""
     command = commands.add_parser("segment", help="micrographs to phase maps and measurements", description=(
         "For each IMAGE writes NAME.labels.tif, NAME.probabilities.tif (one page per class), NAME.overlay.png and "
-        "NAME.json with the measurements and their intervals."))
+        "NAME.measurements.json with the measurements and their intervals."))
     command.add_argument("images", nargs="+", metavar="IMAGE")
     command.add_argument("--model", required=True, metavar="MODEL", help="from `ssbray train segmenter`")
     command.add_argument("--out", required=True, metavar="DIR")
@@ -66,7 +67,7 @@ def _options(command: Any) -> None:
 def run_segment(args: argparse.Namespace) -> int:
     """Segment images one after the other; a bad one is told at the end and does not stop the others."""
     ask, model = _ask(args), _model(args.model, args.device)
-    out = _directory(args.out)
+    out = directory(args.out)
     stems = [Path(image).stem for image in args.images]
     if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
         raise InputError("IMAGE", twice[0], "two images have this name, and would be written to the same files")
@@ -90,8 +91,13 @@ def run_analyze(args: argparse.Namespace) -> int:
         raise InputError("--solve", "not given", "give --solve, --surrogate MODEL, or both: else use `ssbray segment`")
     started = time.perf_counter()
     ask, model = _ask(args), _model(args.segmenter, args.device)
-    out = None if args.out is None else _directory(args.out)
-    content, analysis, micrograph = _one(args.image, model, ask, args, out)
+    out = None if args.out is None else directory(args.out)
+    learnt = None
+    if args.surrogate is not None:
+        from ssbray.surrogate import Surrogate
+
+        learnt = Surrogate.load(args.surrogate)
+    content, analysis, micrograph = _one(args.image, model, ask, args, None)
     answer: dict[str, Any] = {"sigma_eff_S_per_cm": None, "solve": None, "surrogate": None, "anomaly": None,
                               "in_domain": None}
     if analysis.conductivity is not None:
@@ -99,13 +105,13 @@ def run_analyze(args: argparse.Namespace) -> int:
         answer["sigma_eff_S_per_cm"] = {
             "mean": answer["solve"]["sigma_eff_S_per_cm"], "std": answer["solve"]["std_S_per_cm"],
             "interval90": answer["solve"]["interval90_S_per_cm"]}
-    if args.surrogate is not None:
+    if learnt is not None:
         from ssbray.analysis.predict import predict
 
-        answer |= predict(analysis, args.surrogate, ask)
+        answer |= predict(analysis, learnt, ask)
     content |= answer | {"seconds": time.perf_counter() - started}
     if out is not None:
-        write_json(out / f"{Path(args.image).stem}.json", content)
+        _write(out, Path(args.image).stem, micrograph, analysis, content)
     emit(content, args.json, _lines(content))
     return 0
 
@@ -169,13 +175,13 @@ def _write(out: Path, stem: str, micrograph: Micrograph, analysis: Analysis, con
     for name in SHOWN:
         if name in analysis.intervals:
             row = analysis.intervals[name]
-            numbers[name.replace("_", " ")] = f"{row['value']:.3g} [{row['low90']:.3g}, {row['high90']:.3g}]"
+            numbers[name.replace("_", " ")] = _with_interval(row, 3)
     if analysis.conductivity is not None:
         solved = _solved(analysis)
         low, high = solved["interval90_S_per_cm"]
         numbers["sigma (S/cm)"] = f"{solved['sigma_eff_S_per_cm']:.3g} [{low:.3g}, {high:.3g}]"
     draw(out / f"{stem}.overlay.png", image, analysis.found, numbers, calibrated=True)
-    write_json(out / f"{stem}.json", content)
+    write_json(out / f"{stem}.measurements.json", content)
 
 
 def _tiff(array: np.ndarray, pixel_size_nm: float, about: dict[str, Any]) -> bytes:
@@ -208,7 +214,7 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, Any]]:
     for name in SHOWN:
         if name in content["measurements"]:
             row = content["measurements"][name]
-            rows.append((name, f"{row['value']:.4g}  90 % [{row['low90']:.4g}, {row['high90']:.4g}]"))
+            rows.append((name, _with_interval(row, 4)))
     if content["solve"] is not None:
         low, high = content["solve"]["interval90_S_per_cm"]
         rows.append(("sigma_eff", f"{content['solve']['sigma_eff_S_per_cm']:.4g} S/cm, 90 % [{low:.4g}, {high:.4g}] "
@@ -224,6 +230,13 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, Any]]:
     return rows
 
 
+def _with_interval(row: dict[str, float | None], digits: int) -> str:
+    """A value and its interval, or that there is none."""
+    if row["low90"] is None or row["high90"] is None:
+        return f"{row['value']:.{digits}g} (no interval holds: see the model's calibration)"
+    return f"{row['value']:.{digits}g}  90 % [{row['low90']:.{digits}g}, {row['high90']:.{digits}g}]"
+
+
 def _ask(args: argparse.Namespace) -> Ask:
     from ssbray.analysis.analyse import Ask
 
@@ -232,6 +245,9 @@ def _ask(args: argparse.Namespace) -> Ask:
             raise InputError(name, value, f"must be at least {least}")
     if args.foil_thickness_nm is not None and not 0 < args.foil_thickness_nm < 1e5:
         raise InputError("--foil-thickness-nm", args.foil_thickness_nm, "must be a positive number of nanometres")
+    if args.pixel_size_nm is not None and not PIXELS_NM[0] <= args.pixel_size_nm <= PIXELS_NM[1]:
+        low, high = PIXELS_NM
+        raise InputError("--pixel-size-nm", args.pixel_size_nm, f"must lie within {low:g}..{high:g} nm")
     phases: dict[str, str] = {}
     for entry in args.phase or []:
         name, separator, key = entry.partition("=")
@@ -251,9 +267,3 @@ def _model(path: str, device: str) -> Segmenter:
 
     return Segmenter.load(path, device)
 
-
-def _directory(path: str) -> Path:
-    place = Path(path)
-    if place.exists() and not place.is_dir():
-        raise InputError("--out", path, "is a file: name a directory")
-    return place

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 from typing import Any
 
 from ssbray.errors import InputError
@@ -18,6 +20,17 @@ def check_workers(workers: int | None) -> None:
     """Refuse a number of solver actors that is none."""
     if workers is not None and workers < 1:
         raise InputError("--workers", workers, "must be at least 1")
+
+
+def directory(path: str, option: str = "--out") -> Path:
+    """A directory that is there or can be made, before any work is done."""
+    place = Path(path)
+    if place.exists() and not place.is_dir():
+        raise InputError(option, path, "is a file: name a directory")
+    above = next(parent for parent in (place, *place.resolve().parents) if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(option, path, "cannot be written: name another directory")
+    return place
 
 
 def emit(content: dict[str, Any], as_json: bool, lines: list[tuple[str, Any]] | None = None) -> None:

@@ -52,7 +52,7 @@ def draw(path: Path, image: NDArray[np.float32], found: Segmentation, numbers: M
     mixed[edge] = 1.0
     height, width = labels.shape
     shape = height / width
-    figure = Figure(figsize=(11, max(3.2, 7.2 * shape + 0.6)), dpi=150, facecolor="white")
+    figure = Figure(figsize=(11, min(14.0, max(3.2, 7.2 * shape + 0.6))), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 1), height_ratios=(1, 1), left=0.02, right=0.98, top=0.95,
                                bottom=0.03, wspace=0.05, hspace=0.12)

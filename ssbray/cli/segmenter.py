@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ssbray.cli.output import emit, json_option
+from ssbray.cli.output import directory, emit, json_option
 from ssbray.cli.progress import ShareProgress, StepProgress, TimeProgress
 from ssbray.errors import InputError
 
@@ -59,14 +60,15 @@ def run_train(args: argparse.Namespace) -> int:
         raise InputError("--vary-materials", args.vary_materials, "must lie between 0 and 1")
     if args.seed < 0:
         raise InputError("--seed", args.seed, "must be zero or more")
-    if Path(args.out).is_file():
-        raise InputError("--out", args.out, "is a file: name a directory")
+    directory(args.out)
     from ssbray.analysis.calibrate import calibrated
     from ssbray.segmentation import train
     from ssbray.segmentation.augment import Augmentation
     from ssbray.segmentation.fit import Training
     from ssbray.segmentation.folder import open_folder
+    from ssbray.segmentation.model import check_device
 
+    check_device(args.device)
     folder = open_folder(args.data)
     parts = train.split(folder, hold_out=args.hold_out, calibrate=args.calibrate, seed=args.seed)
     found = train.inputs(folder, parts.train)
@@ -74,6 +76,7 @@ def run_train(args: argparse.Namespace) -> int:
                        augmentation=Augmentation(any_way_up=not args.upright, regions=args.vary_materials))
     members = _members(args, str(Path(args.data).resolve()), parts.train, found, training)
     model = train.finish(folder, parts, found, training, members, args.seed, args.device)
+    model.save(args.out)  # what was trained is kept, whatever becomes of the rest
     with StepProgress("calibrating the intervals") as progress:
         model = calibrated(model, folder, parts.calibrate, seed=args.seed, device=args.device, progress=progress.step)
     model.save(args.out)
@@ -118,6 +121,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if args.json:
         emit(content, True)
         return 0
+    for line in content["warnings"]:
+        print(f"ssbray: warning: {line}", file=sys.stderr)
     print(f"{'class':<24} {'IoU':>7} {'boundary F1':>12}")
     for name, iou in content["iou"].items():
         print(f"{name:<24} {_number(iou):>7} {_number(content['boundary_f1'].get(name)):>12}")

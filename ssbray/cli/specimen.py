@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise InputError("--out", args.out, "is a file: name a directory")
+    made_from = {"spec": spec.name, "seed": args.seed}
+    _same_set(out, made_from)
     tables, laws = materials.load(spec.materials or None), load_laws(spec.laws or None)
     width = max(3, len(str(args.count - 1)))
     rows = []
@@ -64,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if args.micrographs:
         listing = "".join(f"{label}: {name}\n" for label, name in enumerate(names))
         write_bytes(out / "classes.yaml", listing.encode())
-    write_json(out / "specimens.json", {"spec": spec.name, "seed": args.seed, "specimens": rows})
+    write_json(out / "specimens.json", {**made_from, "specimens": rows})
     emit({"specimens": len(rows), "micrographs": len(rows) if args.micrographs else 0, "out": args.out}, args.json)
     return 0
 
@@ -75,6 +78,16 @@ def _numbers(state: specimen.Structure) -> dict[str, Any]:
 
     return {**asdict(state), "porosity": state.porosity, "reaction_thickness_nm": state.reaction_thickness_nm,
             "coating_thickness_nm": state.coating_thickness_nm, "coating_phase": state.coating_phase}
+
+
+def _same_set(out: Path, made_from: dict[str, Any]) -> None:
+    """Refuse a directory with another set: their images and numbers of classes would mix."""
+    path = out / "specimens.json"
+    if path.exists():
+        before = json.loads(path.read_text())
+        if {name: before.get(name) for name in made_from} != made_from:
+            raise InputError("--out", str(out), f"holds specimens of spec {before.get('spec')}, seed "
+                             f"{before.get('seed')}: name another directory")
 
 
 def _write_truth(out: Path, stem: str, phase_map: PhaseMap) -> None:

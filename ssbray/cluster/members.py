@@ -11,6 +11,7 @@ from typing import Any
 import ray
 
 from ssbray.cluster.session import THREADS, cluster_cpus, cluster_gpus
+from ssbray.errors import InputError
 from ssbray.segmentation.fit import Training
 from ssbray.segmentation.train import Inputs, member
 
@@ -39,4 +40,9 @@ def train_members(count: int, place: str, stems: Sequence[str], found: Inputs, s
         _, pending = ray.wait(pending, num_returns=len(pending), timeout=1.0)
         if on_time is not None and time.monotonic() - began < limit:
             on_time(min(time.monotonic() - began, limit), limit)
-    return ray.get(waiting)
+    try:
+        return ray.get(waiting)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, InputError):
+            raise error.cause from None
+        raise

@@ -40,10 +40,14 @@ def evaluate(model: Segmenter, folder: Folder, *, only: Sequence[str] | None = N
     order = np.array([model.classes.index(name) for name in folder.names] + [0] * (256 - len(folder.names)))
     order[255] = 255
     total = Tally(model.classes, tolerance)
-    single, lines = [], []
+    single, lines, notes = [], [], set[str]()
     for done, stem in enumerate(stems):
-        micrograph, _ = folder.micrograph(stem)
+        micrograph, calibrated = folder.micrograph(stem)
+        if not calibrated and model.pixel_size_nm is not None:
+            micrograph = replace(micrograph, pixel_size_nm=model.pixel_size_nm)
+            notes.add(f"images without a scale were taken as they are, for {model.pixel_size_nm:g} nm per pixel")
         found = model.segment(limited(micrograph, only), device=device)
+        notes.update(found.notes)
         truth = order[folder.labels(stem, micrograph.shape)].astype(np.uint8)
         own = Tally(model.classes, tolerance)
         for tally in (total, own):
@@ -57,7 +61,7 @@ def evaluate(model: Segmenter, folder: Folder, *, only: Sequence[str] | None = N
     scores = total.scores()
     if lines:
         scores["boundary_f1"]["grain boundary"] = float(np.mean([value for value in lines if value is not None]))
-    return scores | {"mean_iou_interval90": _interval(np.stack(single)), "skipped": skipped,
+    return scores | {"mean_iou_interval90": _interval(np.stack(single)), "skipped": skipped, "warnings": sorted(notes),
                      "model_version": model.version, "temperature": model.temperature}
 
 

@@ -34,8 +34,10 @@ def targets(labels: NDArray[np.uint8], grains: NDArray[np.int32] | None, disloca
     """
     from scipy.ndimage import distance_transform_edt
 
-    shape = labels.shape
-    phase_boundary = beside(labels)
+    shape, unclear = labels.shape, labels == NOTHING
+    if unclear.any():
+        unclear = unclear | beside(unclear.astype(np.uint8))  # what the other side of this edge is, nobody knows
+    phase_boundary = beside(labels) & ~unclear
     grain_boundary = np.full(shape, np.nan, dtype=np.float32)
     if grains is not None:
         grain_boundary = (beside(grains) & ~phase_boundary & (grains > 0)).astype(np.float32)
@@ -47,7 +49,7 @@ def targets(labels: NDArray[np.uint8], grains: NDArray[np.int32] | None, disloca
         unknown if pore is None else (labels == pore).astype(np.float32),
         unknown if dislocations is None else dislocations.astype(np.float32),
         np.minimum(away / DISTANCE, 1.0).astype(np.float32)])
-    found[:, labels == NOTHING] = np.nan
+    found[:, unclear] = np.nan
     return found
 
 

@@ -23,6 +23,7 @@ from ssbray.segmentation.views import Batch, Pooled
 Progress = Callable[[int, int], None]
 Part = TypeVar("Part", bound=nn.Module)
 FROZEN = 0.6  #: share of a stage after which batch statistics no longer change
+CROPS = 2  #: of a window, where it has room for them
 PRESENT = 1e-3  #: share of an image from which a class counts as there
 
 
@@ -104,18 +105,19 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     net.coarse.eval().requires_grad_(False)
 
     crop = min(training.crop, window)
-    many = max(1, training.pixels // crop**2)
+    each_window = min(CROPS, (window // crop) ** 2)  # the coarse part has to see all of a window for each of them
+    many = max(1, training.pixels // crop**2 // each_window)
 
     def pixels() -> Batch:
         chosen = _pick(pools, many, chance, random)
-        return views.draw(chosen, window, training.augmentation, random, crop=crop, pore=pore)
+        return views.draw(chosen, window, training.augmentation, random, crop=crop, crops=each_window, pore=pore)
 
     def fine(part: nn.Module, batch: Batch) -> Tensor:
         with torch.no_grad():
             features = net.coarse(_last(batch.cells.to(device)))[0]
         part_of = crop // STRIDE
-        features = torch.stack([each[:, row : row + part_of, column : column + part_of]
-                                for each, (row, column) in zip(features, batch.corners, strict=True)])
+        features = torch.stack([features[k, :, row : row + part_of, column : column + part_of]
+                                for k, row, column in batch.corners])
         assert batch.pixels is not None
         assert batch.labels is not None
         assert batch.extra is not None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ssbray.domain import Micrograph
 from ssbray.errors import InputError
 from ssbray.labelimage import read_integers
 from ssbray.segmentation.example import NOTHING, Example
-from ssbray.segmentation.inputs import planes
+from ssbray.segmentation.inputs import named, planes
 
 IMAGES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".emd", ".dm3", ".dm4", ".ser", ".mrc", ".hspy", ".zspy", ".zarr")
 MASKS = (".png", ".tif", ".tiff", ".npy")
@@ -80,20 +80,25 @@ class Folder:
         """Index of the class of each pixel, in the order of `names`."""
         path = self._files["masks"][stem]
         mask = _plane(path, shape)
-        lookup = np.full(256, -1, dtype=np.int16)
+        self._known(path, mask)
+        lookup = np.full(256, NOTHING, dtype=np.uint8)
         for index, number in enumerate(sorted(self.classes)):
             lookup[number] = index
-        lookup[NOTHING] = NOTHING if NOTHING not in self.classes else lookup[NOTHING]
-        if mask.min() < 0 or mask.max() > 255 or (lookup[mask] < 0).any():
-            strange = sorted(set(np.unique(mask).tolist()) - set(self.classes) - {NOTHING})
+        return lookup[mask]
+
+    def _known(self, path: Path, mask: NDArray[Any]) -> None:
+        """Refuse numbers that classes.yaml does not name."""
+        strange = sorted(set(np.unique(mask).tolist()) - set(self.classes) - {NOTHING})
+        if strange:
             raise InputError("masks", f"{path.name}: {strange[0]}", f"classes.yaml names only "
                              f"{', '.join(map(str, sorted(self.classes)))} (and {NOTHING} for unknown): add the class")
-        return lookup[mask].astype(np.uint8)
 
     def present(self, stem: str) -> NDArray[np.bool_]:
         """Which classes, in the order of `names`, have more than a speck in an image's mask."""
-        mask = read_integers(str(self._files["masks"][stem]), "masks")
-        found = np.bincount(np.clip(mask.reshape(-1), 0, 255).astype(np.int64), minlength=256)
+        path = self._files["masks"][stem]
+        mask = read_integers(str(path), "masks")
+        self._known(path, mask)
+        found = np.bincount(mask.reshape(-1).astype(np.int64), minlength=256)
         return np.array([found[number] > SPECK * mask.size for number in sorted(self.classes)])
 
     def layer(self, kind: str, stem: str, shape: tuple[int, int]) -> NDArray[Any] | None:
@@ -104,9 +109,7 @@ class Folder:
     def example(self, stem: str, images: Sequence[str], elements: Sequence[str]) -> Example:
         """An image with its labels, ready to be learnt from."""
         micrograph, _ = self.micrograph(stem)
-        if images[0] not in micrograph.images and len(micrograph.images) == 1:
-            (only,) = micrograph.images.values()
-            micrograph = replace(micrograph, images={images[0]: only})
+        micrograph = named(micrograph, images)
         lines = self.layer("dislocations", stem, micrograph.shape)
         grains = self.layer("grains", stem, micrograph.shape)
         return Example(name=stem, group=self.groups[stem], planes=planes(micrograph, images, elements),
@@ -174,7 +177,7 @@ def _groups(path: Path, stems: list[str]) -> dict[str, str]:
         if lacking := [stem for stem in stems if stem not in given]:
             raise InputError("groups.yaml", lacking[0], f"{len(lacking)} images have no specimen: add them")
         return {stem: given[stem] for stem in stems}
-    groups = {stem: re.sub(r"\d+$", "", stem) or stem for stem in stems}
+    groups = {stem: re.sub(r"\d+(?=\D*$)", "", stem) or stem for stem in stems}
     return groups if len(set(groups.values())) > 1 else {stem: stem for stem in stems}
 
 

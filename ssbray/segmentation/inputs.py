@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssbray.domain import Micrograph
+from ssbray.errors import InputError
 from ssbray.segmentation.net import STRIDE
 
 Plane = NDArray[np.float32]
@@ -41,6 +42,19 @@ def planes(micrograph: Micrograph, images: Sequence[str], elements: Sequence[str
             counts[k] = gathered(micrograph.eds[element], (height, width))
     return Planes(images=picture, elements=counts, has_image=_has(images, micrograph.images),
                   has_element=_has(elements, micrograph.eds))
+
+
+def named(micrograph: Micrograph, wanted: Sequence[str]) -> Micrograph:
+    """The micrograph, its single image under the first wanted name where the detector is not known, or does not matter.
+
+    InputError where the first wanted image is not there: a bright field is no dark field.
+    """
+    if wanted[0] in micrograph.images:
+        return micrograph
+    name = next(iter(micrograph.images))
+    if len(micrograph.images) == 1 and "image" in (name, wanted[0]) and name not in wanted:
+        return replace(micrograph, images={wanted[0]: micrograph.images[name]})
+    raise InputError("images", ", ".join(micrograph.images), f"the model needs a {wanted[0]} image")
 
 
 def _has(names: Sequence[str], present: Mapping[str, object]) -> Plane:

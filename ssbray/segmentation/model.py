@@ -20,7 +20,7 @@ from ssbray.errors import InputError
 from ssbray.files import dump_json, write_bytes, write_json
 from ssbray.segmentation.calibrate import averaged
 from ssbray.segmentation.fusion import Composition, fused
-from ssbray.segmentation.inputs import Planes, gathered, planes
+from ssbray.segmentation.inputs import Planes, gathered, named, planes
 from ssbray.segmentation.net import HEADS, STRIDE, Net, Size, placed
 from ssbray.segmentation.segmentation import Segmentation
 from ssbray.segmentation.tile import TILE, logits
@@ -83,6 +83,7 @@ class Segmenter:
         from safetensors.torch import load_file
 
         place = Path(directory)
+        check_device(device)
         if not (place / CARD).is_file():
             raise InputError("--model", str(directory), f"holds no segmenter (no {CARD}): make one with "
                              "`ssbray train segmenter`")
@@ -97,12 +98,16 @@ class Segmenter:
                 net = Net(len(facts["images"]), len(facts["elements"]), len(facts["classes"]), size)
                 net.load_state_dict(load_file(place / f"net-{k}.safetensors"))
                 nets.append(placed(net, device).eval().requires_grad_(False))
-            return cls(nets=tuple(nets), classes=tuple(facts["classes"]), images=tuple(facts["images"]),
+            model = cls(nets=tuple(nets), classes=tuple(facts["classes"]), images=tuple(facts["images"]),
                        elements=tuple(facts["elements"]), size=size, pixel_size_nm=facts["pixel_size_nm"],
                        temperature=facts["temperature"],
                        bias=None if facts["bias"] is None else tuple(facts["bias"]),
                        calibrated=facts["calibrated"], card=facts["card"])
-        except (KeyError, TypeError, ValueError, RuntimeError, FileNotFoundError, SafetensorError) as error:
+            if model.version != facts["version"]:
+                raise ValueError("weights and card are not of one training")
+            return model
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, FileNotFoundError,
+                SafetensorError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError("--model", str(directory), "is damaged or of another make "
@@ -110,28 +115,29 @@ class Segmenter:
 
     def planes(self, micrograph: Micrograph) -> tuple[Planes, tuple[str, ...]]:
         """What the nets are given of a micrograph, at the model's scale, and what the user should know."""
-        micrograph, renamed = self._named(micrograph)
-        notes = list(renamed)
+        notes = []
+        micrograph = named(micrograph, self.images)
+        usable, why = self._maps(micrograph)
+        if why:
+            notes.append(why)
+        if not usable:
+            micrograph = replace(micrograph, eds={})
         found = planes(micrograph, self.images, self.elements)
         if missing := [name for name, here in zip(self.images, found.has_image, strict=True) if not here]:
             notes.append(f"no {', '.join(missing)} image: segmented without")
-        if self.elements and not found.has_element.any():
-            notes.append("no element maps: phases that differ in composition alone cannot be told apart")
-        elif missing := [name for name, here in zip(self.elements, found.has_element, strict=True) if not here]:
-            notes.append(f"no map of {', '.join(missing)}: segmented without")
         return self._scaled(found, micrograph, notes)
 
-    def _named(self, micrograph: Micrograph) -> tuple[Micrograph, list[str]]:
-        """A single image of any name will do for a model of one kind of image."""
-        if self.images[0] in micrograph.images:
-            return micrograph, []
-        if len(micrograph.images) == 1:
-            (name, image), = micrograph.images.items()
-            told = [] if name == "image" or self.images[0] == "image" else [
-                f"the {name} image is taken for {self.images[0]}, on which the model was trained"]
-            return replace(micrograph, images={self.images[0]: image}), told
-        raise InputError("images", ", ".join(micrograph.images), f"the model needs {self.images[0]!r}: name the image "
-                         "to take with --signal")
+    def _maps(self, micrograph: Micrograph) -> tuple[bool, str]:
+        """Whether the element maps can be used, and what to say: the nets know all of their maps, or none."""
+        if not self.elements:
+            return False, ""
+        if not micrograph.eds:
+            return False, "no element maps: phases that differ in composition alone cannot be told apart"
+        if not micrograph.eds_are_counts:
+            return False, "the element maps are no counts (filtered or normalised), and are left out"
+        if missing := [name for name in self.elements if name not in micrograph.eds]:
+            return False, f"no map of {', '.join(missing)}: the other element maps are left out as well"
+        return True, ""
 
     def _scaled(self, found: Planes, micrograph: Micrograph, notes: list[str]) -> tuple[Planes, tuple[str, ...]]:
         height, width = micrograph.shape
@@ -189,6 +195,12 @@ class Segmenter:
         answer = Segmentation(classes=self.classes, probability=share, doubt=doubt, heads=heads, nets=len(self.nets),
                               pixel_size_nm=micrograph.pixel_size_nm, calibrated=self.calibrated, notes=notes)
         return fused(answer, micrograph, Composition.of(self.card["fusion"])) if self.fuses else answer
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("--device", device, "PyTorch sees no CUDA device here: use --device cpu")
 
 
 def _passes(model: Segmenter, found: Planes, device: str, tile: int | None, dropout: int, seed: int

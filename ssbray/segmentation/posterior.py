@@ -3,7 +3,7 @@
 Pixels drawn one by one would average out over any length or area: the doubt of a segmentation lies in
 boundaries that are displaced and regions that are mistaken as a whole. Each class therefore gets a
 smooth random field with Gumbel marginals, and a pixel takes the class where log probability plus field
-is highest: every pixel then has exactly its own probabilities (the Gumbel-max trick: Gumbel 1954;
+is highest: every pixel then has its own probabilities, those under `LEAST` apart (the Gumbel-max trick: Gumbel 1954;
 Maddison et al. 2014, arXiv 1411.0030), and neighbours agree over the fields' correlation length.
 """
 

@@ -31,8 +31,9 @@ class Tally:
         self.images += 1
         pairs = truth[known].astype(np.int64) * n + labels[known]
         self.confusion += np.bincount(pairs, minlength=n * n).reshape(n, n)
+        clear = known if known.all() else _far_from(~known, self.tolerance)
         for k in range(n):
-            self.contour[k] += _contours((labels == k) & known, (truth == k) & known, self.tolerance)
+            self.contour[k] += _contours(labels == k, truth == k, self.tolerance, clear)
         if probability is not None:
             best = probability.max(axis=0)[known]
             slot = np.minimum((best * BINS).astype(np.int64), BINS - 1)
@@ -60,16 +61,25 @@ class Tally:
                 "accuracy": float(both.sum() / max(1, self.confusion.sum())), "images": self.images}
 
 
-def _contours(found: NDArray[np.bool_], true: NDArray[np.bool_], tolerance: float) -> tuple[int, int, int, int]:
+def _contours(found: NDArray[np.bool_], true: NDArray[np.bool_], tolerance: float, clear: NDArray[np.bool_]
+              ) -> tuple[int, int, int, int]:
+    """Pixels of both contours in the clear, and how many of each are near the other contour."""
     from scipy.ndimage import distance_transform_edt
 
     here, there = contour(found), contour(true)
-    counts = [int(here.sum()), int(there.sum())]
+    counts = [int((here & clear).sum()), int((there & clear).sum())]
     if not counts[0] or not counts[1]:
         return 0, counts[0], 0, counts[1]
-    near_true = distance_transform_edt(~there)[here] <= tolerance
-    near_found = distance_transform_edt(~here)[there] <= tolerance
+    near_true = distance_transform_edt(~there)[here & clear] <= tolerance
+    near_found = distance_transform_edt(~here)[there & clear] <= tolerance
     return int(near_true.sum()), counts[0], int(near_found.sum()), counts[1]
+
+
+def _far_from(unknown: NDArray[np.bool_], tolerance: float) -> NDArray[np.bool_]:
+    """Pixels whose boundaries can be judged: the edge of what is unknown is no contour, nor is what lies beside it."""
+    from scipy.ndimage import distance_transform_edt
+
+    return np.asarray(distance_transform_edt(~unknown) > tolerance + 1)
 
 
 def contour(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -99,6 +109,8 @@ def grain_boundary_f1(found: NDArray[np.floating], grains: NDArray[np.integer], 
 
     walls = beside(labels)
     open_ = distance_transform_edt(~walls) > tolerance if walls.any() else np.ones(labels.shape, dtype=bool)
+    if (labels == NOTHING).any():
+        open_ &= _far_from(labels == NOTHING, tolerance)
     true = beside(grains) & (grains > 0) & open_
     here = ridge(found) & open_
     if not true.any() and not here.any():

@@ -23,6 +23,7 @@ from ssbray.segmentation.net import Net, placed
 from ssbray.segmentation.scores import Tally
 
 COMMON = 0.5  #: an input is worth learning if at least this share of the images has it
+SCALES = 1.15  #: ratio of pixel sizes up to which images are of one scale
 PORES = ("pore", "pores", "void", "voids")
 ORDERS = 200  #: of the specimens, from which the most even is taken
 CALIBRATION_PIXELS = 200_000  #: on which the temperature is fitted
@@ -105,6 +106,9 @@ def inputs(folder: Folder, stems: Sequence[str]) -> Inputs:
     common = [name for name, count in images.items() if count >= COMMON * len(stems)]
     if not common:
         raise InputError("images", ", ".join(images), "no detector is common to half of the images: train on one kind")
+    if sizes and max(sizes) > SCALES * min(sizes):
+        raise InputError("pixel_size_nm", f"{min(sizes):g} to {max(sizes):g}", "train on images of one scale: the net "
+                         "learns what things look like at so many nanometres per pixel")
     common.sort(key=lambda name: (name != "haadf", -images[name], name))
     return Inputs(images=tuple(common), pixel_size_nm=float(np.median(sizes)) if len(sizes) == len(stems) else None,
                   elements=tuple(sorted(name for name, count in elements.items() if count >= COMMON * len(stems))))

@@ -33,14 +33,14 @@ class Pooled:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """Cells of whole windows, and pixels of a crop of each."""
+    """Cells of whole windows, and pixels of crops of them."""
 
     cells: Tensor  #: (n, channels, h, w): input of the coarse part
     fractions: Tensor  #: (n, C, h, w)
-    corners: tuple[tuple[int, int], ...]  #: (row, column) of each crop [cells]
-    pixels: Tensor | None = None  #: (n, 2 k, H, W): input of the fine part
-    labels: Tensor | None = None  #: (n, H, W)
-    extra: Tensor | None = None  #: (n, heads, H, W)
+    corners: tuple[tuple[int, int, int], ...]  #: window, row and column [cells] of each of m crops
+    pixels: Tensor | None = None  #: (m, 2 k, H, W): input of the fine part
+    labels: Tensor | None = None  #: (m, H, W)
+    extra: Tensor | None = None  #: (m, heads, H, W)
 
 
 def pooled(example: Example, classes: int) -> Pooled:
@@ -101,19 +101,20 @@ def with_presence(images: Tensor, has_image: Tensor) -> Tensor:
 
 
 def draw(chosen: Sequence[Pooled], window: int, how: Augmentation, random: np.random.Generator, *,
-         crop: int | None = None, pore: int | None = None) -> Batch:
-    """Draw a window from each example and, with `crop`, that many pixels a side of it in full resolution."""
-    parts = [_one(pool, window, how, random, crop, pore) for pool in chosen]
+         crop: int | None = None, crops: int = 1, pore: int | None = None) -> Batch:
+    """Draw a window from each example, and `crops` parts of it of `crop` pixels a side in full resolution."""
+    parts = [_one(pool, window, how, random, crop, crops, pore) for pool in chosen]
     images, elements, has_image, has_element, fractions = (torch.stack([part[k] for part in parts]) for k in range(5))
     batch = Batch(cells=assemble(images, elements, has_image, has_element), fractions=fractions,
-                  corners=tuple(part[5] for part in parts))
+                  corners=tuple((k, *corner) for k, part in enumerate(parts) for corner in part[5]))
     if crop is None:
         return batch
-    pixels, labels, extra = (torch.stack([part[6][k] for part in parts]) for k in range(3))
-    return replace(batch, pixels=with_presence(pixels, has_image), labels=labels, extra=extra)
+    pixels, labels, extra = (torch.stack([each[k] for part in parts for each in part[6]]) for k in range(3))
+    there = has_image.repeat_interleave(crops, dim=0)
+    return replace(batch, pixels=with_presence(pixels, there), labels=labels, extra=extra)
 
 
-def _one(pool: Pooled, window: int, how: Augmentation, random: np.random.Generator, crop: int | None,
+def _one(pool: Pooled, window: int, how: Augmentation, random: np.random.Generator, crop: int | None, crops: int,
          pore: int | None) -> tuple[Any, ...]:
     planes, shape = pool.example.planes, pool.example.labels.shape
     where = augment.geometry(shape, window, how, random)
@@ -134,12 +135,13 @@ def _one(pool: Pooled, window: int, how: Augmentation, random: np.random.Generat
         elements = augment.sample(elements, x, y, STRIDE, "nearest")
         elements = augment.thinned(elements, how, random) * has_element[:, None, None]
     fractions = augment.sample(pool.fractions, x, y, STRIDE, "bilinear") * inside
-    corner, fine = (0, 0), None
-    if crop is not None:
+    corners, fine = [], []
+    for _ in range(crops if crop is not None else 0):
+        assert crop is not None
         room = (window - crop) // STRIDE + 1
-        corner = (int(random.integers(room)), int(random.integers(room)))
-        fine = _crop(pool, where, corner, crop, sessions, paints, has_image, random, pore)
-    return images, elements, has_image, has_element, fractions, corner, fine
+        corners.append((int(random.integers(room)), int(random.integers(room))))
+        fine.append(_crop(pool, where, corners[-1], crop, sessions, paints, has_image, random, pore))
+    return images, elements, has_image, has_element, fractions, corners, fine
 
 
 def _nearest(array: np.ndarray, x: Tensor, y: Tensor) -> Tensor:

@@ -105,10 +105,31 @@ def test_what_a_class_had_goes_to_the_others():
     assert not found.probability[3].any()
 
 
-def test_half_widths_reach_nine_tenths_of_the_draws():
-    values = np.linspace(0.0, 1.0, 101)
-    assert half_widths(0.5, values) == pytest.approx((0.45, 0.45))
-    assert half_widths(2.0, values) == pytest.approx((1.95, 0.45))  # below all of which it lies: their spread above
+def test_half_widths_do_not_grow_with_the_number_of_draws():
+    random = rng.stream(0, "draws")
+    mean = {count: np.mean([half_widths(0.0, random.normal(size=count), 1.0) for _ in range(4000)])
+            for count in (6, 12, 60)}
+    assert mean[12] == pytest.approx(1.8, abs=0.15)  # 1.645, and a little for the mean of few draws
+    assert mean[6] < 1.2 * mean[60]
+    assert mean[60] == pytest.approx(1.645, rel=0.1)
+
+
+def test_half_widths_hold_draws_to_one_side_and_have_a_floor():
+    values = 1.0 + 0.1 * rng.stream(1, "draws").normal(size=50)
+    low, high = half_widths(2.0, values, 2.0)
+    assert low == pytest.approx(1.0 + 1.645 * 0.1, rel=0.1)
+    assert high == pytest.approx(1.645 * 0.1, rel=0.2)
+    assert half_widths(100.0, np.full(12, 100.0), 100.0) == (0.2, 0.2)
+    assert half_widths(0.0, np.zeros(12), 0.0) == (0.0, 0.0)
+
+
+def test_where_no_factor_holds_there_is_no_interval():
+    found = Trust.of({"intervals": {"correlation_px": 8.0, "specimens": 20, "widths": factors(
+        {"lines": [0.1] * 7 + [math.inf] * 3, "other": [0.5] * 40})}})
+    table = intervals(measured(lines=0.0, other=2.0), [measured(lines=0.0, other=2.0)] * 4, found)
+    assert table["lines"]["low90"] is None
+    assert table["lines"]["high90"] is None
+    assert table["other"]["low90"] < 2.0 < table["other"]["high90"]
 
 
 def measured(**values):
@@ -149,8 +170,8 @@ def maps(*electrolyte_rows):
 
 def test_propagation_is_exact_for_layers_in_series():
     sheet = replace(SHEET, coating=None, boundaries={})
-    draws = maps(4, 5, 6)
-    found = propagate(maps(5)[0], draws, lambda each: solve_map(each, sheet, TABLES, 25.0, "y"), Trust())
+    four, five, six = (solve_map(each, sheet, TABLES, 25.0, "y") for each in maps(4, 5, 6))
+    found = propagate(five, [each.sigma_eff for each in (four, five, six)], Trust())
     sigma = [TABLES.sigma(key, 298.15) for key in ("Ta-LLZO", "NMC811")]
     exact = [10 / (k / sigma[0] + (10 - k) / sigma[1]) for k in (4, 5, 6)]
     assert found.draws == pytest.approx(exact, rel=1e-6)
@@ -164,18 +185,36 @@ def test_draws_that_do_not_percolate_are_told():
     closed = labels.copy()
     closed[5] = CLASSES.index("pore")
     both = [likely(segmentation(np.eye(6)[one].transpose(2, 0, 1))) for one in (labels, closed)]
-    found = propagate(both[0], [both[1]] * 3 + [both[0]], lambda each: solve_map(each, SHEET, TABLES, 25.0, "y"),
-                      Trust())
+    open_, shut = (solve_map(each, SHEET, TABLES, 25.0, "y") for each in both)
+    found = propagate(open_, [shut.sigma_eff] * 3 + [open_.sigma_eff], Trust())
     assert found.blocked == 0.75
     assert found.low90 == 0.0
     assert found.high90 >= found.sigma > 0
 
 
-def test_sure_pixels_give_one_map_and_no_width():
+def test_sure_pixels_give_one_map_and_the_least_width():
     share = np.eye(6)[layered("LLZO", "NMC")].transpose(2, 0, 1)
     found = segmentation(share)
-    assert all(np.array_equal(each.labels, found.labels) for each in drawn(found, 3, Trust(), seed=0))
-    solved = propagate(likely(found), list(drawn(found, 3, Trust(), 0)),
-                       lambda each: solve_map(each, SHEET, TABLES, 25.0, "y"), Trust())
-    assert solved.low90 == pytest.approx(solved.sigma)
-    assert math.isclose(solved.high90, solved.sigma)
+    centre = likely(found)
+    draws = list(drawn(found, centre, 3, Trust(), seed=0))
+    assert all(np.array_equal(each.labels, found.labels) for each in draws)
+    assert all(np.array_equal(each.grains, centre.grains) for each in draws)
+    first, *others = (solve_map(each, SHEET, TABLES, 25.0, "y") for each in (centre, *draws))
+    solved = propagate(first, [each.sigma_eff for each in others], Trust())
+    assert math.log(solved.high90 / solved.low90) == pytest.approx(0.004)
+
+
+def test_grains_of_drawn_maps_fill_their_phases():
+    share = np.zeros((6, 30, 30))
+    share[0], share[4] = np.where(np.arange(30)[:, None] < 15, [[0.8], [0.2]][0][0], 0.2), 0.0
+    share[4] = 1 - share[0]
+    found = segmentation(share)
+    for each in drawn(found, likely(found), 4, Trust(), seed=1):
+        assert ((each.grains > 0) == np.isin(each.labels, (0, 4))).all()
+
+
+def test_an_overruled_material_keeps_its_resistances():
+    own = image(electrolyte="Al-LLZO", cathode="NMC811", coating=None,
+                boundaries_ohm_cm2={"Al-LLZO:Al-LLZO:grain boundary": 500.0, "Al-LLZO:NMC811:La2Zr2O7": None})
+    sheet = sheet_of(own, {"LLZO": "Ta-LLZO"}, TABLES)
+    assert dict(sheet.boundaries) == {"Ta-LLZO:Ta-LLZO:grain boundary": 500.0, "Ta-LLZO:NMC811:La2Zr2O7": math.inf}
