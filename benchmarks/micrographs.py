@@ -43,7 +43,7 @@ def main() -> None:
     model, folder, tables = Segmenter.load(options.model), open_folder(options.data), materials.load()
     facts = {row["name"]: row for row in
              json.loads((Path(options.data) / "specimens.json").read_text())["specimens"]}
-    rows: dict[str, list[tuple[float, float, bool]]] = {}
+    rows: dict[str, list[tuple[float, float, bool | None]]] = {}
     for stem in unseen(model, folder)[0]:
         micrograph, _ = folder.micrograph(stem)
         micrograph = limited(micrograph, options.only)
@@ -56,7 +56,8 @@ def main() -> None:
         for name in ASKED:
             if name in truth and truth[name] > 0:
                 row = found.intervals.get(name)
-                inside = row is not None and row["low90"] <= truth[name] <= row["high90"]
+                bounded = row is not None and row["low90"] is not None
+                inside = row["low90"] <= truth[name] <= row["high90"] if bounded else None
                 rows.setdefault(name, []).append((row["value"] if row else math.nan, truth[name], inside))
         kept = np.load(Path(options.data) / "truth" / f"{stem}.npz")
         true = PhaseMap(labels=kept["labels"], phases=tuple(facts[stem]["phases"]), pixel_size_nm=seen.pixel_size_nm)
@@ -71,9 +72,10 @@ def main() -> None:
     print(f"{'quantity':<28} {'n':>3} {'median error %':>15} {'90 % below %':>13} {'bias %':>8} {'inside':>8}")
     for name, values in rows.items():
         off = np.array([(value - true) / true for value, true, _ in values if math.isfinite(value) and true > 0])
-        inside = sum(hit for *_, hit in values)
+        inside = sum(bool(hit) for *_, hit in values)
+        given = sum(hit is not None for *_, hit in values)
         print(f"{name:<28} {len(values):>3} {100 * np.median(np.abs(off)):>15.2f} "
-              f"{100 * np.quantile(np.abs(off), 0.9):>13.2f} {100 * np.median(off):>8.2f} {inside:>4}/{len(values)}")
+              f"{100 * np.quantile(np.abs(off), 0.9):>13.2f} {100 * np.median(off):>8.2f} {inside:>4}/{given}")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def run_train(args: argparse.Namespace) -> int:
     model.save(args.out)
     content = {"model_version": model.version, "classes": list(model.classes), "images": list(model.images),
                "elements": list(model.elements), "pixel_size_nm": model.pixel_size_nm,
-               "temperature": model.temperature, "calibrated": model.calibrated,
+               "scalings": dict(model.scalings), "calibrated": model.calibrated,
                "specimens": {part: len({folder.groups[stem] for stem in getattr(parts, part)})
                              for part in ("train", "calibrate", "test")},
                "members": model.card["members"], "out": args.out, "intervals": model.card.get("intervals"),

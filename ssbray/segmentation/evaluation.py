@@ -62,7 +62,7 @@ def evaluate(model: Segmenter, folder: Folder, *, only: Sequence[str] | None = N
     if lines:
         scores["boundary_f1"]["grain boundary"] = float(np.mean([value for value in lines if value is not None]))
     return scores | {"mean_iou_interval90": _interval(np.stack(single)), "skipped": skipped, "warnings": sorted(notes),
-                     "model_version": model.version, "temperature": model.temperature}
+                     "model_version": model.version, "scalings": dict(model.scalings)}
 
 
 def unseen(model: Segmenter, folder: Folder) -> tuple[list[str], int]:

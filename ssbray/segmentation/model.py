@@ -27,6 +27,8 @@ from ssbray.segmentation.tile import TILE, logits
 
 CARD = "card.json"
 FORMAT = 1
+Scaling = tuple[float, tuple[float, ...]]  #: temperature, and the bias of each class
+ALL, IMAGES, FIRST = "all inputs", "images only", "first image only"
 SAME_SCALE = math.log(1.15)  #: ratio of pixel sizes up to which an image is taken as it is
 LIMIT = 2**28  #: pixels of an image
 
@@ -41,8 +43,7 @@ class Segmenter:
     elements: tuple[str, ...]
     size: Size
     pixel_size_nm: float | None  #: of the training images; None where they have no scale
-    temperature: float = 1.0
-    bias: tuple[float, ...] | None = None  #: of each class, added to the logits over the temperature
+    scalings: Mapping[str, Scaling] = field(default_factory=dict)  #: by what there is of the inputs, see `given`
     calibrated: bool = False
     card: Mapping[str, Any] = field(default_factory=dict)  #: plain data: images, scores, settings
 
@@ -60,11 +61,17 @@ class Segmenter:
         """Whether regions are judged by all of their X-ray counts: where that helped on the calibration's specimens."""
         return bool(self.card.get("fusion", {}).get("used"))
 
+    def scaling(self, found: Planes) -> Scaling:
+        """Temperature and biases for what there is of the inputs; those of all inputs where nothing else was fitted."""
+        plain = (1.0, (0.0,) * len(self.classes))
+        return self.scalings.get(given(found), self.scalings.get(ALL, plain))
+
     def _facts(self) -> dict[str, Any]:
-        return {"format": FORMAT, "bias": None if self.bias is None else list(self.bias),
+        scalings = {name: [heat, list(bias)] for name, (heat, bias) in self.scalings.items()}
+        return {"format": FORMAT, "scalings": scalings,
                 "classes": list(self.classes), "images": list(self.images),
                 "elements": list(self.elements), "size": asdict(self.size), "pixel_size_nm": self.pixel_size_nm,
-                "temperature": self.temperature, "calibrated": self.calibrated, "nets": len(self.nets),
+                "calibrated": self.calibrated, "nets": len(self.nets),
                 "card": dict(self.card)}
 
     def save(self, directory: str | Path) -> None:
@@ -100,8 +107,7 @@ class Segmenter:
                 nets.append(placed(net, device).eval().requires_grad_(False))
             model = cls(nets=tuple(nets), classes=tuple(facts["classes"]), images=tuple(facts["images"]),
                        elements=tuple(facts["elements"]), size=size, pixel_size_nm=facts["pixel_size_nm"],
-                       temperature=facts["temperature"],
-                       bias=None if facts["bias"] is None else tuple(facts["bias"]),
+                       scalings={name: (float(heat), tuple(bias)) for name, (heat, bias) in facts["scalings"].items()},
                        calibrated=facts["calibrated"], card=facts["card"])
             if model.version != facts["version"]:
                 raise ValueError("weights and card are not of one training")
@@ -175,13 +181,13 @@ class Segmenter:
         """
         found, notes = self.planes(micrograph)
         shape = (found.images.shape[1], found.images.shape[2])
-        count = len(self.classes)
+        count, scaling = len(self.classes), self.scaling(found)
         share = np.empty((count, *shape), dtype=np.float32)
         doubt = np.empty(shape, dtype=np.float32)
         heads = {name: np.empty(shape, dtype=np.float16) for name in HEADS}
         passes = _passes(self, found, device, tile, dropout, seed)
         for place, answers in passes:
-            each = torch.stack([averaged([answer[:count]], self.temperature, self.bias) for answer in answers])
+            each = torch.stack([averaged([answer[:count]], *scaling) for answer in answers])
             mean = each.mean(dim=0)
             share[(slice(None), *place)] = mean.cpu().numpy()
             own = -torch.special.xlogy(each, each).sum(dim=1).mean(dim=0)
@@ -195,6 +201,16 @@ class Segmenter:
         answer = Segmentation(classes=self.classes, probability=share, doubt=doubt, heads=heads, nets=len(self.nets),
                               pixel_size_nm=micrograph.pixel_size_nm, calibrated=self.calibrated, notes=notes)
         return fused(answer, micrograph, Composition.of(self.card["fusion"])) if self.fuses else answer
+
+
+def given(found: Planes) -> str:
+    """What there is of the inputs: everything, the images, or less.
+
+    Probabilities are off in another way when less is there, so each has a calibration of its own.
+    """
+    if not bool((found.has_image > 0).all()):
+        return FIRST
+    return ALL if bool((found.has_element > 0).all()) else IMAGES
 
 
 def check_device(device: str) -> None:

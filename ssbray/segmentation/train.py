@@ -18,7 +18,7 @@ from ssbray.segmentation.example import NOTHING, Example
 from ssbray.segmentation.fit import Progress, Training, fit
 from ssbray.segmentation.folder import Folder, open_folder
 from ssbray.segmentation.fusion import class_counts, fused, learn
-from ssbray.segmentation.model import Segmenter
+from ssbray.segmentation.model import Scaling, Segmenter, given
 from ssbray.segmentation.net import Net, placed
 from ssbray.segmentation.scores import Tally
 
@@ -145,13 +145,15 @@ def finish(folder: Folder, parts: Split, found: Inputs, training: Training,
     model = Segmenter(nets=tuple(nets), classes=folder.names, images=found.images, elements=found.elements,
                       size=training.size, pixel_size_nm=found.pixel_size_nm)
     examples = [folder.example(stem, found.images, found.elements) for stem in parts.calibrate]
-    heat, bias, scores = (1.0, None, None) if not examples else _calibration(model, examples, seed, device)
+    scalings = {name: _scaling(model, some, seed, device) for name, some in _given(examples).items()}
     card = {"training": {name: value for name, value in asdict(training).items() if name != "size"},
-            "seed": seed, "members": [figures for _, figures in members], "calibration_scores": scores,
+            "seed": seed, "members": [figures for _, figures in members], "calibration_scores": None,
             **{part: {stem: folder.sha256(stem) for stem in getattr(parts, part)}
                for part in ("train", "calibrate", "test")},
             "groups": {stem: folder.groups[stem] for stem in (*parts.train, *parts.calibrate)}}
-    model = replace(model, temperature=heat, bias=bias, calibrated=bool(examples), card=card)
+    model = replace(model, scalings=scalings, calibrated=bool(examples))
+    card["calibration_scores"] = _scores(model, examples, device) if examples else None
+    model = replace(model, card=card)
     if found.elements and examples:
         model = replace(model, card={**card, "fusion": _fusion(model, folder, parts, device)})
     return model
@@ -186,28 +188,47 @@ def _misfit(probability: np.ndarray, truth: np.ndarray) -> float:
     return float(-np.log(np.maximum(share[known], 1e-12)).mean())
 
 
-def _calibration(model: Segmenter, examples: Sequence[Example], seed: int, device: str
-                 ) -> tuple[float, tuple[float, ...], dict[str, Any]]:
-    """Temperature and biases, and the scores at them."""
+def _given(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """The calibration's examples with all of their inputs, with the images only, and with the first image only."""
+    found: dict[str, list[Example]] = {}
+    for example in examples:
+        planes = example.planes
+        bare = replace(planes, elements=np.zeros_like(planes.elements), has_element=np.zeros_like(planes.has_element))
+        first = np.zeros_like(planes.has_image)
+        first[0] = planes.has_image[0]
+        least = replace(bare, images=bare.images * first[:, None, None], has_image=first)
+        for each in (planes, bare, least):
+            kept = found.setdefault(given(each), [])
+            if not kept or kept[-1].name != example.name:
+                kept.append(replace(example, planes=each))
+    return found
+
+
+def _scaling(model: Segmenter, examples: Sequence[Example], seed: int, device: str) -> Scaling:
+    """Temperature and biases from pixels drawn from examples."""
     count = len(model.classes)
     share = min(1.0, CALIBRATION_PIXELS / sum(example.labels.size for example in examples))
     random = rng.stream(seed, "calibration pixels")
     drawn: list[list[Tensor]] = [[] for _ in model.nets]
     labels: list[Tensor] = []
-    whole = []
     for example in examples:
-        logits = [np.empty((count, *example.labels.shape), dtype=np.float32) for _ in model.nets]
-        for place, answers in model.logits(example.planes, device=device):
-            for full, answer in zip(logits, answers, strict=True):
-                full[(slice(None), *place)] = answer[:count].cpu().numpy()
         chosen = random.random(example.labels.shape) < share
-        for kept, full in zip(drawn, logits, strict=True):
-            kept.append(torch.from_numpy(full[:, chosen]))
-        labels.append(torch.from_numpy(example.labels[chosen]))
-        whole.append([torch.from_numpy(full) for full in logits])
+        for place, answers in model.logits(example.planes, device=device):
+            inside = torch.from_numpy(chosen[place])
+            for kept, answer in zip(drawn, answers, strict=True):
+                kept.append(answer[:count].cpu()[:, inside])
+            labels.append(torch.from_numpy(example.labels[place])[inside])
     heat, bias = scaling([torch.cat(kept, dim=1) for kept in drawn], torch.cat(labels))
+    return heat, tuple(bias)
+
+
+def _scores(model: Segmenter, examples: Sequence[Example], device: str) -> dict[str, Any]:
+    """Scores on the calibration's examples, with all of their inputs."""
     tally = Tally(model.classes)
-    for example, tensors in zip(examples, whole, strict=True):
-        probability = averaged(tensors, heat, bias).numpy()
+    for example in examples:
+        probability = np.empty((len(model.classes), *example.labels.shape), dtype=np.float32)
+        for place, answers in model.logits(example.planes, device=device):
+            part = averaged([answer[: len(model.classes)] for answer in answers], *model.scaling(example.planes))
+            probability[(slice(None), *place)] = part.cpu().numpy()
         tally.add(probability.argmax(axis=0).astype(np.uint8), example.labels, probability)
-    return heat, tuple(bias), tally.scores()
+    return tally.scores()

@@ -130,7 +130,7 @@ def test_segmentation_sums_to_one_and_is_the_same_in_tiles(net):
 
 
 def test_saved_and_loaded_it_answers_the_same(net, tmp_path):
-    model, image = model_of(net, temperature=1.3), micrograph((64, 80))
+    model, image = model_of(net, scalings={"all inputs": (1.3, (0.1, 0.2, -0.1, -0.2))}), micrograph((64, 80))
     model.save(tmp_path / "model")
     again = Segmenter.load(tmp_path / "model")
     assert again.version == model.version
