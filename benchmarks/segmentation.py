@@ -115,8 +115,7 @@ def forest(folder: Folder, stems: tuple[str, ...], found: train.Inputs, minutes:
     from sklearn.ensemble import RandomForestClassifier
 
     def features(example: Example) -> np.ndarray:
-        return np.asarray(multiscale_basic_features(reduced(example.planes.images[0], HALF), sigma_min=1, sigma_max=16,
-                                                    num_workers=1))
+        return np.asarray(multiscale_basic_features(reduced(example.planes.images[0], HALF), sigma_min=1, sigma_max=16))
 
     random = rng.stream(seed, "forest")
     rows, truth = [], []

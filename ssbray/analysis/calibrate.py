@@ -11,7 +11,7 @@ import numpy as np
 
 from ssbray import materials
 from ssbray.analysis.draws import Trust, dislocations, drawn, kind, likely, measured, restricted
-from ssbray.analysis.interval import half_widths
+from ssbray.analysis.interval import half_widths, value_of
 from ssbray.analysis.propagate import QUANTITY, solve_map
 from ssbray.analysis.sheet import sheet_of
 from ssbray.domain import Micrograph, PhaseMap
@@ -25,6 +25,7 @@ from ssbray.segmentation.folder import Folder
 LENGTHS = (6.0, 16.0, 40.0)  #: candidates for the correlation length [pixels]
 DRAWS = 8  #: for each specimen and length
 COVERAGE = 0.9
+HOPELESS = 0.5  #: median relative error from which a quantity gets no interval: the model does not see it
 FEW = 9  #: values from which a quantity has a factor of its own
 COUNTS = ("grain_count", "grain_cut_count", "pore_count", "pore_cut_count", "cleaned_fraction")
 
@@ -60,47 +61,75 @@ def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: 
         return model
     cases = [case(model, folder, stem, device) for stem in stems]
     total, done = len(cases) * (len(LENGTHS) + 1), 0
-    best: tuple[float, float, dict[str, list[float]]] | None = None
+    best: tuple[float, Trust, dict[str, list[float]]] | None = None
     for length in LENGTHS:
-        ratios: dict[str, list[float]] = {}
+        rows = []
         for k, each in enumerate(cases):
-            for name, ratio in _ratios(each, replace(Trust(), correlation_px=length), seed + k).items():
-                ratios.setdefault(name, []).append(ratio)
+            rows.extend(_rows(each, Trust(correlation_px=length), seed + k))
             done += 1
             if progress is not None:
                 progress(done, total)
+        trust = Trust(correlation_px=length, from_draws=nearer_from_draws(rows))
+        ratios = _ratios(rows, trust)
         everything = np.concatenate([np.array(values) for values in ratios.values()])
         miss = abs(float(np.mean(everything <= 1)) - COVERAGE)
         if best is None or miss < best[0]:
-            best = (miss, length, ratios)
+            best = (miss, trust, ratios)
     assert best is not None
-    _, length, ratios = best
+    _, trust, ratios = best
     if set(model.classes) <= set(CLASSES) and all(sheet_of(each.micrograph, {}, materials.load()).known
                                                   for each in cases):
-        ratios |= _of_sigma(cases, replace(Trust(), correlation_px=length), seed, progress, done, total)
+        ratios |= _of_sigma(cases, trust, seed, progress, done, total)
     specimens = len({folder.groups[stem] for stem in stems})
     return replace(model, card={**model.card, "intervals": {
-        "correlation_px": length, "widths": factors(ratios), "specimens": specimens}})
+        "correlation_px": trust.correlation_px, "widths": factors(ratios), "specimens": specimens,
+        "from_draws": sorted(trust.from_draws)}})
 
 
-def _ratios(each: Case, trust: Trust, seed: int) -> dict[str, float]:
-    """|truth - value| over the half width on that side, for each quantity that both have."""
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One quantity of one specimen: what it is, and what the model makes of it."""
+
+    name: str
+    truth: float
+    centre: Measurements
+    draws: np.ndarray
+
+
+def _rows(each: Case, trust: Trust, seed: int) -> list[Row]:
+    """What both the mask and the most probable map have, but for counts."""
     lines = dislocations(each.found)
     middle_map = likely(each.found)
     centre = measured(lines, middle_map)
     draws = [measured(lines, one) for one in drawn(each.found, middle_map, DRAWS, trust, seed)]
-    ratios = {}
-    for name, truth in each.measured.values.items():
-        if name in COUNTS or name not in centre.values:
-            continue
-        values = np.array([one.values[name] for one in draws if name in one.values])
-        middle = centre.values[name]
-        if truth == middle == 0 or len(values) == 0:
-            continue
-        low, high = half_widths(middle, values, abs(middle))
-        side = high if truth > middle else low
-        ratios[name] = abs(truth - middle) / side if side > 0 else math.inf
-    return ratios
+    return [Row(name, truth, centre, np.array([one.values[name] for one in draws if name in one.values]))
+            for name, truth in each.measured.values.items()
+            if name not in COUNTS and name in centre.values and not truth == centre.values[name] == 0]
+
+
+def nearer_from_draws(rows: Sequence[Row]) -> frozenset[str]:
+    """Kinds of quantity for which the median of the draws was nearer to the truth than the most probable map."""
+    off: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        if len(row.draws) and row.truth > 0:
+            off.setdefault(kind(row.name), []).append((abs(row.centre.values[row.name] - row.truth) / row.truth,
+                                                       abs(float(np.median(row.draws)) - row.truth) / row.truth))
+    return frozenset(name for name, pairs in off.items()
+                     if len(pairs) >= FEW and np.median([b for _, b in pairs]) < np.median([a for a, _ in pairs]))
+
+
+def _ratios(rows: Sequence[Row], trust: Trust) -> dict[str, list[float]]:
+    """|truth - value| over the half width on that side; infinite for all of a kind that is mostly missed."""
+    ratios: dict[str, list[float]] = {}
+    missed: dict[str, list[float]] = {}
+    for row in rows:
+        middle = value_of(row.name, row.centre, row.draws, trust)
+        low, high = half_widths(middle, row.draws, abs(middle))
+        side = high if row.truth > middle else low
+        ratios.setdefault(row.name, []).append(abs(row.truth - middle) / side if side > 0 else math.inf)
+        missed.setdefault(row.name, []).append(abs(row.truth - middle) / row.truth if row.truth > 0 else math.inf)
+    hopeless = [name for name, off in missed.items() if np.median(off) > HOPELESS]
+    return ratios | {name: [math.inf] * max(FEW, len(ratios[name])) for name in hopeless}
 
 
 def _of_sigma(cases: Sequence[Case], trust: Trust, seed: int, progress: Progress | None, done: int, total: int
@@ -109,6 +138,8 @@ def _of_sigma(cases: Sequence[Case], trust: Trust, seed: int, progress: Progress
     tables = materials.load()
     ratios = []
     for k, each in enumerate(cases):
+        if (each.truth.labels == len(each.truth.phases) - 1).any():  # nobody knows what the unknown part conducts
+            continue
         sheet = sheet_of(each.micrograph, {}, tables)
         centre = likely(each.found)
         solved = [solve_map(one, sheet, tables, 25.0, "y").sigma_eff for one in
@@ -133,7 +164,8 @@ def factors(ratios: dict[str, list[float]]) -> dict[str, Any]:
     """
     pools: dict[str, list[float]] = {"all": []}
     for name, values in ratios.items():
-        for key in {name, kind(name), "all"}:
+        shared = {kind(name), "all"} if not all(map(math.isinf, values)) else set()
+        for key in {name} | shared:
             pools.setdefault(key, []).extend(values)
     found = {}
     for name, values in pools.items():

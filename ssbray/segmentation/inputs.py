@@ -13,6 +13,8 @@ from ssbray.errors import InputError
 from ssbray.segmentation.net import STRIDE
 
 Plane = NDArray[np.float32]
+TRANSMITTED = ("bf", "abf")  #: detectors that see what passes through
+FLOOR = 0.01  #: of the brightest, added before the logarithm: below it there is but noise
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,7 +37,8 @@ def planes(micrograph: Micrograph, images: Sequence[str], elements: Sequence[str
     picture = np.zeros((len(images), height, width), dtype=np.float32)
     for k, name in enumerate(images):
         if name in micrograph.images:
-            picture[k] = normalised(micrograph.images[name])
+            image = micrograph.images[name]
+            picture[k] = normalised(levelled(image) if name in TRANSMITTED else image)
     counts = np.zeros((len(elements), *cells), dtype=np.float32)
     for k, element in enumerate(elements):
         if element in micrograph.eds:
@@ -59,6 +62,15 @@ def named(micrograph: Micrograph, wanted: Sequence[str]) -> Micrograph:
 
 def _has(names: Sequence[str], present: Mapping[str, object]) -> Plane:
     return np.array([name in present for name in names], dtype=np.float32)
+
+
+def levelled(image: Plane) -> Plane:
+    """Logarithm of a transmitted intensity, so that grains of a heavy phase differ as much as those of a light one.
+
+    What passes falls as exp(-thickness / mean free path); in a phase that lets little pass all contrast is small.
+    """
+    scale = max(float(np.percentile(image, 98)), 1e-12)
+    return np.log(np.maximum(image, 0) / np.float32(scale) + np.float32(FLOOR))
 
 
 def normalised(image: Plane) -> Plane:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ssbray.raster import across
 
 LINE = 0.5  #: probability from which a pixel is on a boundary
+JOIN = 0.5  #: mean probability along the common border of two basins from which they are two grains
 DEPTH = 2.0  #: pixels by which two basins must be parted to be two grains at first
 FAR = 64.0  #: pixels beyond which the distance to a boundary no longer counts
 
@@ -57,7 +58,7 @@ def _grains_of(line: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[
 
 
 def _joined(basins: NDArray[np.int32], line: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Join neighbours along whose border the mean probability of a boundary is below `LINE`; numbers without gaps."""
+    """Join neighbours along whose border the mean probability of a boundary is below `JOIN`; numbers without gaps."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -71,7 +72,7 @@ def _joined(basins: NDArray[np.int32], line: NDArray[np.float32]) -> NDArray[np.
         weights.append(np.maximum(*across(line, axis))[chosen])
     keys, index = np.unique(np.concatenate(pairs), return_inverse=True)
     mean = np.bincount(index, weights=np.concatenate(weights)) / np.maximum(np.bincount(index), 1)
-    joined = keys[mean < LINE]
+    joined = keys[mean < JOIN]
     links = coo_array((np.ones(len(joined)), (joined // count, joined % count)), shape=(count, count))
     _, group = connected_components(links, directed=False)
     found = np.where(basins > 0, group[basins] + 1, 0)

@@ -52,10 +52,10 @@ def test_segment_writes_what_it_says(cli, place, tmp_path):
     assert np.array_equal(share.argmax(axis=0)[share.max(axis=0) > 0.51], labels[share.max(axis=0) > 0.51])
     with Image.open(tmp_path / "specimen-001.overlay.png") as picture:
         assert picture.size[0] > 1000
-    told = json.loads((tmp_path / "specimen-000.json").read_text())
+    told = json.loads((tmp_path / "specimen-000.measurements.json").read_text())
     assert sum(told["phase_fraction"].values()) == pytest.approx(1)
     row = told["measurements"]["fraction:NMC"]
-    assert row["low90"] <= row["value"] <= row["high90"]
+    assert row["low90"] is None or row["low90"] <= row["value"] <= row["high90"]
 
 
 def test_labels_of_segment_go_into_solve(cli, place, tmp_path):
@@ -152,3 +152,84 @@ def test_members_train_as_ray_tasks(cli, place, tmp_path):
     code, _, err = cli("segment", image(place), "--model", tmp_path / "two", "--out", tmp_path / "out", "--draws", 2)
     assert code == 0
     assert "not calibrated" in err
+
+
+def test_a_sidecar_of_the_same_name_survives(cli, place, tmp_path):
+    array = np.random.default_rng(0).integers(0, 255, (64, 80), dtype=np.uint8)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text('{"pixel_size_nm": 5.0}')
+    for _ in range(2):
+        code, _, err = cli("segment", tmp_path / "a.png", "--model", place / "model", "--out", tmp_path, "--draws", 2)
+        assert code == 0, err
+    assert (tmp_path / "a.json").read_text() == '{"pixel_size_nm": 5.0}'
+
+
+def test_an_unknown_surrogate_costs_nothing(cli, place, tmp_path):
+    code, _, err = cli("analyze", image(place), "--segmenter", place / "model", "--surrogate", tmp_path / "none",
+                       "--out", tmp_path / "out")
+    assert code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_that_ray_tasks_refuse_is_one_line(cli, place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    mask = tmp_path / "data" / "masks" / "specimen-001.png"
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(mask)
+    code, _, err = cli("train", "segmenter", "--data", tmp_path / "data", "--out", tmp_path / "model", "--steps", 2,
+                       "--members", 2, "--calibrate", 0)
+    assert code == 2
+    assert len([line for line in err.splitlines() if line.startswith("ssbray:")]) == 1
+    assert "Traceback" not in err
+    assert not (tmp_path / "model").exists()
+
+
+def test_unknown_pixels_may_be_in_the_calibration(cli, place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    for path in (tmp_path / "data" / "masks").iterdir():
+        mask = np.asarray(Image.open(path)).copy()
+        mask[:20] = 255
+        Image.fromarray(mask).save(path)
+    code, out, err = cli("train", "segmenter", "--data", tmp_path / "data", "--out", tmp_path / "model", "--steps", 2,
+                         "--members", 1, "--calibrate", 0.3, "--json")
+    assert code == 0, err
+    assert out["intervals"]["specimens"] == 2
+
+
+def test_images_of_two_scales_are_not_learnt_together(cli, tmp_path):
+    from tests.segmentation import folders
+
+    folders.write(tmp_path / "data", count=3)
+    for k, path in enumerate(sorted((tmp_path / "data" / "images").iterdir())):
+        path.with_suffix(".json").write_text(json.dumps({"pixel_size_nm": 1.0 + 3 * k}))
+    code, _, err = cli("train", "segmenter", "--data", tmp_path / "data", "--out", tmp_path / "model", "--steps", 2,
+                       "--members", 1)
+    assert code == 2
+    assert "one scale" in err
+
+
+def test_another_set_of_specimens_is_not_mixed_in(cli, place):
+    code, _, err = cli("specimen", "jobs/smoke.yaml", "--count", 1, "--seed", 4, "--out", place / "data")
+    assert code == 2
+    assert "another directory" in err
+
+
+def test_a_partial_set_of_maps_is_left_out_and_said(cli, place, tmp_path):
+    from dataclasses import replace
+
+    from ssbray import microscope
+
+    whole = microscope.read(image(place))
+    microscope.write(tmp_path / "part.emd", replace(whole, eds={name: whole.eds[name] for name in ("La", "Zr")}))
+    microscope.write(tmp_path / "bare.emd", replace(whole, eds={}))
+    code, out, err = cli("segment", tmp_path / "part.emd", tmp_path / "bare.emd", "--model", place / "model", "--out",
+                         tmp_path / "out", "--draws", 2, "--json")
+    assert code == 0, err
+    part, bare = out["images"]
+    assert part["phase_fraction"] == bare["phase_fraction"]
+    assert any("left out as well" in line for line in part["warnings"])
+
+
+def test_a_bright_field_is_not_taken_for_a_dark_field(cli, place, tmp_path):
+    code, _, err = cli("segment", image(place), "--signal", "bf", "--model", place / "model", "--out", tmp_path)
+    assert code == 2
+    assert "haadf" in err
