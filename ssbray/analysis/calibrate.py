@@ -162,12 +162,12 @@ def factors(ratios: dict[str, list[float]]) -> dict[str, Any]:
     >>> factors({"a": [0.5] * 18 + [2.0] * 2})["a"]
     2.0
     """
-    pools: dict[str, list[float]] = {"all": []}
+    pools: dict[str, list[float]] = {}
     for name, values in ratios.items():
         shared = {kind(name), "all"} if not all(map(math.isinf, values)) else set()
         for key in {name} | shared:
             pools.setdefault(key, []).extend(values)
-    found = {}
+    found: dict[str, float] = {"all": math.inf}  # where all is missed, nothing holds
     for name, values in pools.items():
         if len(values) >= FEW or name == "all":
             ordered = sorted(values)
