@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+import yaml
 from PIL import Image
 
 from ssbray.cli import main
@@ -17,8 +19,11 @@ from ssbray.cli import main
 def place(tmp_path_factory):
     """Six virtual micrographs, and a segmenter that has hardly learnt anything from them."""
     home = tmp_path_factory.mktemp("micrographs")
-    assert main(["specimen", "jobs/smoke.yaml", "--count", "6", "--seed", "3", "--out", str(home / "data")]) == 0
-    assert main(["train", "segmenter", "--data", str(home / "data"), "--out", str(home / "model"), "--steps", "14",
+    spec = yaml.safe_load(Path("jobs/smoke.yaml").read_text())
+    spec["specimen"] |= {"size_nm": [600, 400], "pixel_size_nm": 5.0}
+    (home / "spec.yaml").write_text(yaml.safe_dump(spec))
+    assert main(["specimen", str(home / "spec.yaml"), "--count", "6", "--seed", "3", "--out", str(home / "data")]) == 0
+    assert main(["train", "segmenter", "--data", str(home / "data"), "--out", str(home / "model"), "--steps", "8",
                  "--members", "1", "--hold-out", "0.3", "--calibrate", "0.3"]) == 0
     return home
 
@@ -208,7 +213,7 @@ def test_images_of_two_scales_are_not_learnt_together(cli, tmp_path):
 
 
 def test_another_set_of_specimens_is_not_mixed_in(cli, place):
-    code, _, err = cli("specimen", "jobs/smoke.yaml", "--count", 1, "--seed", 4, "--out", place / "data")
+    code, _, err = cli("specimen", place / "spec.yaml", "--count", 1, "--seed", 4, "--out", place / "data")
     assert code == 2
     assert "another directory" in err
 
