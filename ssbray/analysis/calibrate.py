@@ -127,7 +127,8 @@ def _ratios(rows: Sequence[Row], trust: Trust) -> dict[str, list[float]]:
         low, high = half_widths(middle, row.draws, abs(middle))
         side = high if row.truth > middle else low
         ratios.setdefault(row.name, []).append(abs(row.truth - middle) / side if side > 0 else math.inf)
-        missed.setdefault(row.name, []).append(abs(row.truth - middle) / row.truth if row.truth > 0 else math.inf)
+        if row.truth > 0:
+            missed.setdefault(row.name, []).append(abs(row.truth - middle) / row.truth)
     hopeless = [name for name, off in missed.items() if np.median(off) > HOPELESS]
     return ratios | {name: [math.inf] * max(FEW, len(ratios[name])) for name in hopeless}
 
