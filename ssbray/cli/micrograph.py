@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from ssbray.segmentation import Segmenter
 
 DRAWS = 12
-SHOWN = ("contact_fraction", "thickness:layers:mean_nm", "grain_boundary_length_um", "pore_fraction_of_electrolyte")
+SHORT = {"contact_fraction": "contact fraction", "thickness:layers:mean_nm": "layers, nm",
+         "grain_boundary_length_um": "grain boundary, um", "pore_fraction_of_electrolyte": "porosity"}
+SHOWN = tuple(SHORT)
 
 
 def add(commands: Any) -> None:
@@ -175,7 +177,8 @@ def _write(out: Path, stem: str, micrograph: Micrograph, analysis: Analysis, con
     for name in SHOWN:
         if name in analysis.intervals:
             row = analysis.intervals[name]
-            numbers[name.replace("_", " ")] = _with_interval(row, 3)
+            told = "" if row["low90"] is None else f" [{row['low90']:.3g}, {row['high90']:.3g}]"
+            numbers[SHORT[name]] = f"{row['value']:.3g}{told or ', no interval'}"
     if analysis.conductivity is not None:
         solved = _solved(analysis)
         low, high = solved["interval90_S_per_cm"]
