@@ -59,7 +59,7 @@ def main() -> None:
     lines, centre, trust = dislocations(found), likely(found), Trust.of(model.card)
     own = measured(lines, centre)
     once = time.perf_counter() - began
-    intervals(own, [measured(lines, each) for each in drawn(found, options.draws, trust, 0)], trust)
+    intervals(own, [measured(lines, each) for each in drawn(found, centre, options.draws, trust, 0)], trust)
     print(f"grains and measurements {once:.1f} s; with {options.draws} draws {time.perf_counter() - began:.1f} s; "
           f"peak {peak_gb():.2f} GB")
 
