@@ -16,6 +16,7 @@ from ssbray.analysis.sheet import SampleSheet, sheet_of
 from ssbray.domain import Micrograph, PhaseMap
 from ssbray.measure import Measurements
 from ssbray.segmentation import Segmentation, Segmenter
+from ssbray.segmentation.model import SAME_SCALE
 
 SOLVED_PIXELS = 2**21  #: of a map that is solved as it is; larger ones are solved on every second, third ... pixel
 
@@ -61,7 +62,7 @@ def analyse(micrograph: Micrograph, model: Segmenter, ask: Ask, solver: Callable
     found = model.segment(micrograph, device=ask.device, dropout=ask.dropout, seed=ask.seed)
     found = restricted(found, sheet.absent)
     scale = 1.0 if model.pixel_size_nm is None else model.pixel_size_nm / micrograph.pixel_size_nm
-    if abs(np.log(scale)) > np.log(1.15):  # the calibration counted in pixels of the model
+    if abs(np.log(scale)) > SAME_SCALE:  # the calibration counted in pixels of the model
         trust = replace(trust, correlation_px=trust.correlation_px * scale)
     centre = likely(found)
     lines, foil = dislocations(found), ask.foil_thickness_nm

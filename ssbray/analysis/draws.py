@@ -86,8 +86,8 @@ def drawn(found: Segmentation, centre: PhaseMap, count: int, trust: Trust, seed:
         place = distance_transform_edt(centre.grains == 0, return_distances=False, return_indices=True)
         nearest = centre.grains[place[0], place[1]]
     for labels in samples(found, count, correlation_px=trust.correlation_px, seed=seed):
-        grains_ = None if nearest is None else np.where(np.isin(labels, phases), nearest, 0).astype(np.int32)
-        yield replace(centre, labels=labels, grains=grains_ if nearest is not None else centre.grains)
+        numbers = centre.grains if nearest is None else np.where(np.isin(labels, phases), nearest, 0).astype(np.int32)
+        yield replace(centre, labels=labels, grains=numbers)
 
 
 def with_grains(found: Segmentation, labels: NDArray[np.uint8]) -> PhaseMap:

@@ -30,18 +30,21 @@ def kept(directory: str, micrograph: Micrograph, model: Segmenter, ask: Ask, nam
         boundaries = {key: asr if math.isfinite(asr) else "blocks" for key, asr in sheet.boundaries.items()}
         inputs: dict[str, Any] = {"sheet": {**asdict(replace(sheet, boundaries={})), "boundaries": boundaries},
                                   "temperature_C": ask.temperature_C, "axis": ask.axis}
-
         version = code_version(("materials", "fea", "analysis", "segmentation"),
                                ("domain.py", "raster.py", "units.py", "microscope/classes.py"))
 
+        made_by = model.version
+        images: list[Entry] = []
         seen: list[str] = []
 
         def put(phase_map: PhaseMap) -> Entry:
             """Micrograph and map; called when there is nothing left that the user could have to mend."""
-            image = store.put_micrograph(archive, micrograph, sample=str(micrograph.metadata.get("sample", name)),
-                                         location=str(micrograph.metadata.get("location", "0")))
-            made = {"model": model.version, "seed": ask.seed, "dropout": ask.dropout, "draw": len(seen) or None}
-            entry = store.put_segmentation(archive, phase_map, [image], inputs=made, code=version)
+            if not images:
+                images.append(store.put_micrograph(
+                    archive, micrograph, sample=str(micrograph.metadata.get("sample", name)),
+                    location=str(micrograph.metadata.get("location", "0"))))
+            made = {"model": made_by, "seed": ask.seed, "dropout": ask.dropout, "draw": len(seen) or None}
+            entry = store.put_segmentation(archive, phase_map, images, inputs=made, code=version)
             seen.append(entry.id)
             return entry
 

@@ -47,10 +47,9 @@ class Training:
 class Clock:
     """How far a stage is: by steps, or by the clock."""
 
-    def __init__(self, seconds: float, steps: int | None, base: int, report: Progress | None, share: tuple[float, float]
-                 ) -> None:
+    def __init__(self, seconds: float, steps: int | None, report: Progress | None, share: tuple[float, float]) -> None:
         self._seconds, self._steps, self._report, self._share = seconds, steps, report, share
-        self._began, self.step, self._base = time.monotonic(), 0, base
+        self._began, self.step = time.monotonic(), 0
 
     def tick(self) -> float | None:
         """Share of the stage that is done, 0..1; None when it is over."""
@@ -98,7 +97,7 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     seconds = 60 * training.minutes
     share = training.coarse_share
     steps = None if training.steps is None else max(1, round(share * training.steps))
-    clock = Clock(share * seconds, steps, 0, progress, (0.0, share))
+    clock = Clock(share * seconds, steps, progress, (0.0, share))
     net.coarse = _stage(net.coarse, clock, lambda: cells(each), lambda part, batch: loss.coarse_loss(
         part(batch.cells.to(device))[1], batch.fractions.to(device), weight), training=training, device=device)
     first = clock.step
@@ -126,7 +125,7 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
                 + 0.5 * loss.heads_loss(logits[:, classes:], batch.extra.to(device)))
 
     left = None if training.steps is None else max(1, training.steps - (steps or 0))
-    clock = Clock(max(seconds - (time.monotonic() - began), 1.0), left, first, progress, (share, 1.0))
+    clock = Clock(max(seconds - (time.monotonic() - began), 1.0), left, progress, (share, 1.0))
     net.fine = _stage(net.fine, clock, pixels, fine, training=training, device=device)
     net.eval()
     return net, {"coarse_steps": first, "fine_steps": clock.step, "seconds": time.monotonic() - began}

@@ -20,7 +20,7 @@ from ssbray.microscope.vendors import stacks
 
 TYPES: dict[int, Any] = {1: np.int16, 2: np.float32, 6: np.uint8, 7: np.int32, 9: np.int8, 10: np.uint16, 11: np.uint32,
                          12: np.float64, 39: np.int64, 40: np.uint64}
-COLOUR, BINARY = (8, 23), 14  #: RGB (thumbnails among them), and one bit per pixel
+COLOUR = (8, 23)  #: RGB, thumbnails among them
 
 
 @contextmanager
