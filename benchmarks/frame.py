@@ -34,9 +34,10 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=4)
     options = parser.parse_args()
     model = Segmenter.load(options.model)
-    images, cells = (torch.randn(1, net_in, options.tile // part, options.tile // part).contiguous(
-        memory_format=torch.channels_last) for net_in, part in (
-        (model.nets[0].fine.stem.first.in_channels // 4, 1), (model.nets[0].coarse.down[0].first.in_channels, STRIDE)))
+    net = model.nets[0]
+    channels = {1: net.fine.stem.first.in_channels // 4, STRIDE: net.coarse.context.down[0].first.in_channels}
+    images, cells = (torch.rand(1, count, options.tile // part, options.tile // part).contiguous(
+        memory_format=torch.channels_last) for part, count in channels.items())
     rates = []
     with torch.inference_mode():
         for _ in range(4):

@@ -73,7 +73,8 @@ def run_train(args: argparse.Namespace) -> int:
     parts = train.split(folder, hold_out=args.hold_out, calibrate=args.calibrate, seed=args.seed)
     found = train.inputs(folder, parts.train)
     training = replace(Training(), minutes=args.minutes, steps=args.steps,
-                       augmentation=Augmentation(any_way_up=not args.upright, regions=args.vary_materials))
+                       augmentation=Augmentation.suited(found.pixel_size_nm, any_way_up=not args.upright,
+                                                             regions=args.vary_materials))
     members = _members(args, str(Path(args.data).resolve()), parts.train, found, training)
     model = train.finish(folder, parts, found, training, members, args.seed, args.device)
     model.save(args.out)  # what was trained is kept, whatever becomes of the rest

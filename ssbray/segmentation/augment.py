@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -31,6 +32,12 @@ class Augmentation:
     thinning: tuple[float, float] = (0.4, 1.0)  #: share of the X-ray counts kept
     regions: float = 0.0  #: chance that a whole region is of another brightness and texture: where materials vary
     drop: float = 0.35  #: chance that an optional input (all but the first image) is missing
+
+    @classmethod
+    def suited(cls, pixel_size_nm: float | None, **options: Any) -> Self:
+        """Ranges for images of one scale, or wider ones for images without: there things may have any size."""
+        wide: dict[str, Any] = {} if pixel_size_nm is not None else {"zoom": (0.5, 2.0), "stretch": 0.45}
+        return cls(**{**wide, **options})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

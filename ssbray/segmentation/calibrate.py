@@ -26,10 +26,11 @@ def averaged(logits: Sequence[Tensor], temperature: float | Tensor, bias: Sequen
     shift = torch.zeros(len(logits[0])) if bias is None else torch.as_tensor(bias, dtype=torch.float32)
     found: Tensor | None = None
     for each in logits:
-        share = (each.float() / temperature + shift.to(each.device).reshape(shape)).softmax(dim=0)
+        scaled = each.float() / temperature
+        share = (scaled + shift.to(each.device).reshape(shape) if bias is not None else scaled).softmax(dim=0)
         found = share if found is None else found + share
     assert found is not None
-    return found / len(logits)
+    return found / len(logits) if len(logits) > 1 else found
 
 
 def scaling(logits: Sequence[Tensor], labels: Tensor) -> tuple[float, list[float]]:

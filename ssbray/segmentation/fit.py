@@ -1,4 +1,4 @@
-"""Training of one net: the coarse part first, then the fine part on top of it."""
+"""Training of one net: the context first, then the coarse part on top of it, then the fine part."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ class Training:
 
     minutes: float = 12.0  #: for each net
     steps: int | None = None  #: for each net, instead of minutes
-    coarse_share: float = 0.45  #: of the time or the steps
+    context_share: float = 0.4  #: of the time or the steps
+    coarse_share: float = 0.2
     rate: float = 2e-3  #: peak learning rate
     decay: float = 1e-2  #: of weights (AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101)
-    window: int = 1024  #: largest window that the coarse part sees [pixels]
-    cells: int = 2**17  #: cells in a step of the coarse part
+    window: int = 1024  #: largest window that the coarse part and the context see [pixels]
+    cells: int = 2**16  #: cells in a step of either
     crop: int = 256  #: pixels a side of what the fine part sees
     pixels: int = 2**18  #: pixels in a step of the fine part
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -90,17 +91,32 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     window = min(training.window, math.ceil(side / UNIT) * UNIT)
     began = time.monotonic()
 
-    def cells(count: int) -> Batch:
+    def cells(spacing: int) -> Batch:
+        count = max(1, training.cells // (window // spacing) ** 2)
         return views.draw(_pick(pools, count, chance, random), window, training.augmentation, random)
 
-    each = max(1, training.cells // (window // STRIDE) ** 2)
-    seconds = 60 * training.minutes
-    share = training.coarse_share
-    steps = None if training.steps is None else max(1, round(share * training.steps))
-    clock = Clock(share * seconds, steps, progress, (0.0, share))
-    net.coarse = _stage(net.coarse, clock, lambda: cells(each), lambda part, batch: loss.coarse_loss(
-        part(batch.cells.to(device))[1], batch.fractions.to(device), weight), training=training, device=device)
-    first = clock.step
+    def far(part: nn.Module, batch: Batch) -> Tensor:
+        wide = _last(net.coarse.wide(batch.cells.to(device)))
+        shares, lines = nn.functional.avg_pool2d(batch.fractions, 2), nn.functional.max_pool2d(batch.lines, 2)
+        return loss.coarse_loss(part(wide)[1], shares.to(device), lines.to(device), weight)
+
+    def phases(part: nn.Module, batch: Batch) -> Tensor:
+        answers = part(_last(batch.cells.to(device)))[1]
+        return loss.coarse_loss(answers, batch.fractions.to(device), batch.lines.to(device), weight)
+
+    ends = (training.context_share, training.context_share + training.coarse_share)
+
+    def clock(stage: int) -> Clock:
+        low, high = (0.0, *ends, 1.0)[stage : stage + 2]
+        steps = None if training.steps is None else round(high * training.steps) - round(low * training.steps)
+        left = 60 * training.minutes * high - (time.monotonic() - began)
+        return Clock(max(left, 1.0), None if steps is None else max(1, steps), progress, (low, high))
+
+    first = clock(0)
+    net.coarse.context = _stage(net.coarse.context, first, lambda: cells(2 * STRIDE), far, training=training,
+                                device=device).requires_grad_(False)
+    second = clock(1)
+    net.coarse = _stage(net.coarse, second, lambda: cells(STRIDE), phases, training=training, device=device)
     net.coarse.eval().requires_grad_(False)
 
     crop = min(training.crop, window)
@@ -124,11 +140,11 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
         return (loss.phase_loss(logits[:, :classes], batch.labels.to(device), weight)
                 + 0.5 * loss.heads_loss(logits[:, classes:], batch.extra.to(device)))
 
-    left = None if training.steps is None else max(1, training.steps - (steps or 0))
-    clock = Clock(max(seconds - (time.monotonic() - began), 1.0), left, progress, (share, 1.0))
-    net.fine = _stage(net.fine, clock, pixels, fine, training=training, device=device)
+    third = clock(2)
+    net.fine = _stage(net.fine, third, pixels, fine, training=training, device=device)
     net.eval()
-    return net, {"coarse_steps": first, "fine_steps": clock.step, "seconds": time.monotonic() - began}
+    return net, {"context_steps": first.step, "coarse_steps": second.step, "fine_steps": third.step,
+                 "seconds": time.monotonic() - began}
 
 
 def chances(pools: Sequence[Pooled]) -> np.ndarray:
@@ -158,8 +174,12 @@ def _stage(part: Part, clock: Clock, draw: Callable[[], Batch], objective: Calla
     it will be, and not as one that knows the other images of its batch.
     """
     part.train()
+    for inner in part.modules():
+        if (own := list(inner.parameters())) and not any(weight.requires_grad for weight in own):
+            inner.eval()  # learnt in an earlier stage
     average: Part | None = None
-    optimiser = torch.optim.AdamW(part.parameters(), lr=training.rate, weight_decay=training.decay)
+    optimiser = torch.optim.AdamW([weight for weight in part.parameters() if weight.requires_grad], lr=training.rate,
+                                  weight_decay=training.decay)
     kind = "cuda" if device.startswith("cuda") else "cpu"
     averaged = 0
     while (done := clock.tick()) is not None:
@@ -189,7 +209,7 @@ def _stage(part: Part, clock: Clock, draw: Callable[[], Batch], objective: Calla
 def _freeze(part: Part, draw: Callable[[], Batch], objective: Callable[[Part, Batch], Tensor], kind: str,
             batches: int = 12) -> None:
     """Measure the batch statistics anew, as plain means over some batches, and keep them from then on."""
-    norms = [module for module in part.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in part.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None

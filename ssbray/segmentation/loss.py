@@ -28,27 +28,39 @@ def phase_loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
     return entropy + dice
 
 
-def coarse_loss(logits: Tensor, fractions: Tensor, weight: Tensor) -> Tensor:
-    """Cross entropy against the class fractions of each cell, (n, C, h, w) both, and Dice on the fractions."""
-    logs = logits.float().log_softmax(dim=1)
+def coarse_loss(logits: Tensor, fractions: Tensor, lines: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy against the class fractions of each cell, Dice on the fractions, and the loss of lines.
+
+    logits (n, C + lines, h, w), fractions (n, C, h, w), lines (n, lines, h, w), NaN unknown.
+    """
+    classes = fractions.shape[1]
+    logs = logits[:, :classes].float().log_softmax(dim=1)
     scaled = fractions * weight[None, :, None, None]
     entropy = -(scaled * logs).sum() / scaled.sum().clamp(min=1e-6)
     share = logs.exp() * fractions.sum(dim=1, keepdim=True)
     both = torch.minimum(share, fractions).sum(dim=(0, 2, 3))
     either = (share + fractions).sum(dim=(0, 2, 3))
     present = fractions.sum(dim=(0, 2, 3)) > 0
-    return entropy + 1 - (2 * both[present] / either[present].clamp(min=1e-6)).mean()
+    return (entropy + 1 - (2 * both[present] / either[present].clamp(min=1e-6)).mean()
+            + 0.25 * lines_loss(logits[:, classes:], lines))
 
 
 def heads_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross entropy and Dice of the lines and defects, smooth L1 of the distance; (n, 5, H, W) both, NaN unknown.
+    """Loss of the lines and defects, smooth L1 of the distance; (n, 5, H, W) both, NaN unknown."""
+    known = (~torch.isnan(targets[:, -1])).float()
+    away = F.smooth_l1_loss(logits[:, -1].float(), torch.nan_to_num(targets[:, -1]), beta=0.1, reduction="none")
+    return 0.5 * lines_loss(logits[:, :-1], targets[:, :-1]) + (away * known).sum() / known.sum().clamp(min=1)
+
+
+def lines_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross entropy and Dice, summed over kinds of line, (n, kinds, H, W) both, NaN unknown.
 
     Lines are thin: their pixels weigh more, as the root of how rare they are, and Dice does not see the empty rest.
     """
     known = (~torch.isnan(targets)).float()
     target = torch.nan_to_num(targets)
     total = logits.new_zeros((), dtype=torch.float32)
-    for k in range(logits.shape[1] - 1):
+    for k in range(logits.shape[1]):
         mask, truth, line = known[:, k], target[:, k], logits[:, k].float()
         count = mask.sum()
         if count == 0:
@@ -61,8 +73,7 @@ def heads_loss(logits: Tensor, targets: Tensor) -> Tensor:
         if share > 0:
             chance = line.sigmoid() * mask
             total = total + 1 - 2 * (chance * truth).sum() / (chance + truth * mask).sum().clamp(min=1e-6)
-    away = F.smooth_l1_loss(logits[:, -1].float(), target[:, -1], beta=0.1, reduction="none")
-    return 0.5 * total + (away * known[:, -1]).sum() / known[:, -1].sum().clamp(min=1)
+    return total
 
 
 def class_weights(counts: Tensor, power: float = 0.4) -> Tensor:

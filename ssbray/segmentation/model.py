@@ -18,15 +18,15 @@ from torch.nn import functional as F
 from ssbray.domain import Micrograph
 from ssbray.errors import InputError
 from ssbray.files import dump_json, write_bytes, write_json
-from ssbray.segmentation.calibrate import averaged
 from ssbray.segmentation.fusion import Composition, fused
 from ssbray.segmentation.inputs import Planes, gathered, named, planes
-from ssbray.segmentation.net import HEADS, STRIDE, Net, Size, placed
+from ssbray.segmentation.net import STRIDE, Net, Size, placed
+from ssbray.segmentation.readout import Readout
 from ssbray.segmentation.segmentation import Segmentation
 from ssbray.segmentation.tile import TILE, logits
 
 CARD = "card.json"
-FORMAT = 1
+FORMAT = 2
 Scaling = tuple[float, tuple[float, ...]]  #: temperature, and the bias of each class
 ALL, IMAGES, FIRST = "all inputs", "images only", "first image only"
 SAME_SCALE = math.log(1.15)  #: ratio of pixel sizes up to which an image is taken as it is
@@ -181,21 +181,10 @@ class Segmenter:
         """
         found, notes = self.planes(micrograph)
         shape = (found.images.shape[1], found.images.shape[2])
-        count, scaling = len(self.classes), self.scaling(found)
-        share = np.empty((count, *shape), dtype=np.float32)
-        doubt = np.empty(shape, dtype=np.float32)
-        heads = {name: np.empty(shape, dtype=np.float16) for name in HEADS}
-        passes = _passes(self, found, device, tile, dropout, seed)
-        for place, answers in passes:
-            each = torch.stack([averaged([answer[:count]], *scaling) for answer in answers])
-            mean = each.mean(dim=0)
-            share[(slice(None), *place)] = mean.cpu().numpy()
-            own = -torch.special.xlogy(each, each).sum(dim=1).mean(dim=0)
-            doubt[place] = (-torch.special.xlogy(mean, mean).sum(dim=0) - own).clamp(min=0).cpu().numpy()
-            lines = torch.stack([answer[count:].float() for answer in answers])
-            found_heads = torch.cat([lines[:, :-1].sigmoid(), lines[:, -1:].clamp(0, 1)], dim=1).mean(dim=0)
-            for name, plane in zip(HEADS, found_heads.cpu().numpy(), strict=True):
-                heads[name][place] = plane
+        readout = Readout(len(self.classes), shape, *self.scaling(found))
+        for place, answers in _passes(self, found, device, tile, dropout, seed):
+            readout.take(place, answers)
+        share, doubt, heads = readout.arrays()
         if shape != micrograph.shape:
             share, doubt, heads = _enlarged(share, doubt, heads, micrograph.shape)
         answer = Segmentation(classes=self.classes, probability=share, doubt=doubt, heads=heads, nets=len(self.nets),

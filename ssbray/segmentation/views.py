@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from ssbray.segmentation import augment
 from ssbray.segmentation.augment import Augmentation, Geometry, Repaint, Session
 from ssbray.segmentation.example import NOTHING, Example, targets
-from ssbray.segmentation.net import STRIDE
+from ssbray.segmentation.net import HEADS, LINES, STRIDE
 
+LEVELS, BRIGHTEST = 1024, 3.0  #: of brightness that are told apart in ranking, from -3 to 3
 LARGE = 0.08  #: share of an image from which a region has a look of its own
 
 
@@ -27,6 +28,7 @@ class Pooled:
     images: Tensor  #: (k, h, w)
     elements: Tensor  #: (e, h, w)
     fractions: Tensor  #: (C, h, w) share of the cell's pixels with each class; they sum to the share that is known
+    lines: Tensor  #: (`LINES`, h, w) 1 where a line runs through the cell, NaN where unknown
     regions: np.ndarray  #: (H, W) number of the region, see `regions_of`
     brightness: Tensor  #: (k, regions) mean of each
 
@@ -37,6 +39,7 @@ class Batch:
 
     cells: Tensor  #: (n, channels, h, w): input of the coarse part
     fractions: Tensor  #: (n, C, h, w)
+    lines: Tensor  #: (n, `LINES`, h, w), NaN where unknown
     corners: tuple[tuple[int, int, int], ...]  #: window, row and column [cells] of each of m crops
     pixels: Tensor | None = None  #: (m, 2 k, H, W): input of the fine part
     labels: Tensor | None = None  #: (m, H, W)
@@ -50,12 +53,14 @@ def pooled(example: Example, classes: int) -> Pooled:
     one_hot = torch.stack([(labels == k).float() for k in range(classes)])
     images = torch.from_numpy(example.planes.images[:, :height, :width])
     elements = torch.from_numpy(example.planes.elements[:, : height // STRIDE, : width // STRIDE])
+    known = targets(example.labels, example.grains, example.dislocations, None)
+    lines = torch.from_numpy(known[[HEADS.index(name) for name in LINES], :height, :width])
     regions = regions_of(example.labels)
     pixels = np.bincount(regions.reshape(-1))
     brightness = np.stack([np.bincount(regions.reshape(-1), weights=image.reshape(-1)) / np.maximum(pixels, 1)
                            for image in example.planes.images])
     return Pooled(example=example, images=F.avg_pool2d(images, STRIDE), elements=elements,
-                  fractions=F.avg_pool2d(one_hot, STRIDE), regions=regions,
+                  fractions=F.avg_pool2d(one_hot, STRIDE), lines=F.max_pool2d(lines, STRIDE), regions=regions,
                   brightness=torch.from_numpy(brightness.astype(np.float32)))
 
 
@@ -78,14 +83,15 @@ def regions_of(labels: np.ndarray) -> np.ndarray:
 
 
 def assemble(images: Tensor, elements: Tensor, has_image: Tensor, has_element: Tensor) -> Tensor:
-    """Input of the coarse part, (n, 2 k + 2 e [+ 1], h, w): images, presence, counts, presence, dose.
+    """Input of the coarse part, (n, 3 k + 2 e [+ 1], h, w): images, ranks, presence, counts, presence, dose.
 
     images (n, k, h, w) averaged over cells; elements (n, e, h, w) counts per pixel; has_... (n, k) and (n, e).
     Counts enter as the square root of their ratio to the mean total, with the total beside them: roots of Poisson
     counts have one variance, and that is the dose's.
     """
     n, _, height, width = images.shape
-    parts = [images, has_image[:, :, None, None].expand(-1, -1, height, width)]
+    here = has_image[:, :, None, None]
+    parts = [images, ranks(images) * here, here.expand(-1, -1, height, width)]
     if elements.shape[1]:
         elements = elements.clamp(min=0)  # counts less their background fall below zero now and then
         total = elements.sum(dim=1).mean(dim=(1, 2))
@@ -93,6 +99,19 @@ def assemble(images: Tensor, elements: Tensor, has_image: Tensor, has_element: T
         dose = torch.log10(1 + STRIDE**2 * total)[:, None, None, None].expand(n, 1, height, width)
         parts += [torch.sqrt(elements / scale), has_element[:, :, None, None].expand(-1, -1, height, width), dose]
     return torch.cat(parts, dim=1)
+
+
+def ranks(images: Tensor) -> Tensor:
+    """Share of an image's cells that are darker, -1..1, (n, k, h, w): histogram equalisation, by image.
+
+    Two phases that differ little are apart however bright a third is, and whatever the detector's gain and gamma.
+    """
+    flat = images.reshape(-1, images.shape[2] * images.shape[3])
+    level = ((flat + BRIGHTEST) * (LEVELS / (2 * BRIGHTEST))).long().clamp_(0, LEVELS - 1)
+    level += LEVELS * torch.arange(len(flat), device=flat.device)[:, None]
+    count = torch.bincount(level.reshape(-1), minlength=LEVELS * len(flat)).reshape(len(flat), LEVELS)
+    middle = (count.cumsum(dim=1) - count / 2) * (2 / flat.shape[1]) - 1
+    return middle.reshape(-1)[level].to(images.dtype).reshape(images.shape)
 
 
 def with_presence(images: Tensor, has_image: Tensor) -> Tensor:
@@ -104,12 +123,13 @@ def draw(chosen: Sequence[Pooled], window: int, how: Augmentation, random: np.ra
          crop: int | None = None, crops: int = 1, pore: int | None = None) -> Batch:
     """Draw a window from each example, and `crops` parts of it of `crop` pixels a side in full resolution."""
     parts = [_one(pool, window, how, random, crop, crops, pore) for pool in chosen]
-    images, elements, has_image, has_element, fractions = (torch.stack([part[k] for part in parts]) for k in range(5))
-    batch = Batch(cells=assemble(images, elements, has_image, has_element), fractions=fractions,
-                  corners=tuple((k, *corner) for k, part in enumerate(parts) for corner in part[5]))
+    images, elements, has_image, has_element, fractions, lines = (torch.stack([part[k] for part in parts])
+                                                                  for k in range(6))
+    batch = Batch(cells=assemble(images, elements, has_image, has_element), fractions=fractions, lines=lines,
+                  corners=tuple((k, *corner) for k, part in enumerate(parts) for corner in part[6]))
     if crop is None:
         return batch
-    pixels, labels, extra = (torch.stack([each[k] for part in parts for each in part[6]]) for k in range(3))
+    pixels, labels, extra = (torch.stack([each[k] for part in parts for each in part[7]]) for k in range(3))
     there = has_image.repeat_interleave(crops, dim=0)
     return replace(batch, pixels=with_presence(pixels, there), labels=labels, extra=extra)
 
@@ -135,13 +155,15 @@ def _one(pool: Pooled, window: int, how: Augmentation, random: np.random.Generat
         elements = augment.sample(elements, x, y, STRIDE, "nearest")
         elements = augment.thinned(elements, how, random) * has_element[:, None, None]
     fractions = augment.sample(pool.fractions, x, y, STRIDE, "bilinear") * inside
+    lines = augment.sample(pool.lines, x, y, STRIDE, "nearest")
+    lines = torch.where(inside > 0, lines, torch.nan)
     corners, fine = [], []
     for _ in range(crops if crop is not None else 0):
         assert crop is not None
         room = (window - crop) // STRIDE + 1
         corners.append((int(random.integers(room)), int(random.integers(room))))
         fine.append(_crop(pool, where, corners[-1], crop, sessions, paints, has_image, random, pore))
-    return images, elements, has_image, has_element, fractions, corners, fine
+    return images, elements, has_image, has_element, fractions, lines, corners, fine
 
 
 def _nearest(array: np.ndarray, x: Tensor, y: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from ssbray import rng
 from ssbray.domain import Micrograph
 from ssbray.segmentation.inputs import gathered, normalised, planes
 from ssbray.segmentation.model import Segmenter
-from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, reach
+from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, placed, reach
 from ssbray.segmentation.tile import logits, pieces
 
-SMALL = Size(coarse=4, fine=4, widest=8)
+SMALL = Size(context=4, coarse=4, fine=4, widest=8)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,8 @@ def net():
     net.train()
     with torch.no_grad():
         for _ in range(3):
-            net(torch.randn(2, 4, 128, 128), torch.randn(2, 11, 32, 32))
-    return net.eval()
+            net(torch.randn(2, 4, 128, 128), torch.randn(2, 13, 32, 32))
+    return placed(net.eval(), "cpu")
 
 
 def micrograph(shape, seed=0, elements=("La", "Ni", "O")):
@@ -70,11 +70,11 @@ def test_a_halo_shorter_than_the_reach_would_be_noticed(net, monkeypatch):
 
 
 def test_the_reach_of_the_coarse_part_is_no_less_than_measured(net):
-    cells = torch.zeros(1, 11, 16, 512, requires_grad=True)
+    cells = torch.rand(1, 13, 32, 1024, generator=torch.Generator().manual_seed(0)).requires_grad_()
     features, _ = net.coarse(cells)
-    features[0, :, 8, 256].sum().backward()
+    features[0, :, 16, 512].sum().backward()
     touched = np.flatnonzero(cells.grad[0].abs().sum(dim=(0, 1)).numpy())
-    assert (max(256 - touched[0], touched[-1] - 256)) * STRIDE <= reach()[0]
+    assert (max(512 - touched[0], touched[-1] - 512)) * STRIDE <= reach()[0]
 
 
 @pytest.mark.parametrize(("shape", "tile"), [((130, 70), 64), ((64, 64), 64), ((1, 1), 8)])
@@ -153,7 +153,7 @@ def test_dropout_passes_disagree_and_agree_between_tiles(net):
     with torch.no_grad():
         wide.train()
         for _ in range(3):
-            wide(torch.randn(2, 4, 64, 64), torch.randn(2, 11, 16, 16))
+            wide(torch.randn(2, 4, 128, 128), torch.randn(2, 13, 32, 32))
         wide.fine.heads.weight *= 30
         wide.fine.join.first.weight *= 3
     wide.eval()

@@ -19,7 +19,7 @@ from ssbray.segmentation.net import Size
 from tests.segmentation import folders
 
 QUICK = Training(steps=60, window=128, cells=6 * 32**2, crop=64, pixels=6 * 64**2,
-                 size=Size(coarse=4, fine=8, widest=16), augmentation=Augmentation(shading=0.1, bend=1.0))
+                 size=Size(context=4, coarse=4, fine=8, widest=16), augmentation=Augmentation(shading=0.1, bend=1.0))
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +162,6 @@ def test_a_damaged_model_is_refused(model, tmp_path, change):
         case "card":
             card.write_text("{")
         case "format":
-            card.write_text(card.read_text().replace('"format": 1', '"format": 99'))
+            card.write_text(card.read_text().replace('"format": 2', '"format": 99'))
     with pytest.raises(InputError):
         Segmenter.load(tmp_path / "m")
