@@ -10,7 +10,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Task as Bar
 
 from ssbray.campaign import Outcome, Spec, StepRecord
@@ -42,9 +51,8 @@ class _Meter:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._progress = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(self.unit),
-                TimeElapsedColumn(), TimeRemainingColumn(), console=self._console)
+            self._progress = Progress(TextColumn("{task.description}"), BarColumn(), *self._columns(),
+                                      TimeElapsedColumn(), TimeRemainingColumn(), console=self._console)
             self._progress.start()
             self._bar = self._progress.add_task(self._title, total=self._total)
         return self
@@ -55,6 +63,9 @@ class _Meter:
             self._progress.stop()
         elif self._done and kind is None:
             self.say(self._line())
+
+    def _columns(self) -> tuple[ProgressColumn, ...]:
+        return MofNCompleteColumn(), _Rate(self.unit)
 
     def say(self, text: str) -> None:
         """A line beside the bar."""
@@ -78,12 +89,17 @@ class _Meter:
             self._told = time.monotonic()
             self.say(self._line())
 
-    def _line(self) -> str:
-        spent = max(time.monotonic() - self._began, 1e-9)
-        rate = self._done / spent
+    def _rate(self) -> float:
+        return self._done / max(time.monotonic() - self._began, 1e-9)
+
+    def _left(self) -> str:
+        rate = self._rate()
         going = self._total and rate and self._done < self._total
-        left = f", {(self._total - self._done) / rate:.0f} s left" if going and self._total else ""
-        return f"{self._title}: {self._done}{f'/{self._total}' if self._total else ''} {self.unit}, {rate:.1f}/s{left}"
+        return f", {(self._total - self._done) / rate:.0f} s left" if going and self._total else ""
+
+    def _line(self) -> str:
+        of = f"/{self._total}" if self._total else ""
+        return f"{self._title}: {self._done}{of} {self.unit}, {self._rate():.1f}/s{self._left()}"
 
 
 class SolveProgress(_Meter):
@@ -105,15 +121,17 @@ class StepProgress(_Meter):
 
 
 class ShareProgress(StepProgress):
-    """Something whose progress is known in thousandths."""
+    """Something of which only the share that is done is known."""
 
-    unit = "permille"
+    def _columns(self) -> tuple[ProgressColumn, ...]:
+        return (TaskProgressColumn(),)
+
+    def _line(self) -> str:
+        return f"{self._title}: {100 * self._done / self._total if self._total else 0:.0f} %{self._left()}"
 
 
-class TimeProgress(_Meter):
+class TimeProgress(ShareProgress):
     """Something that takes a given time."""
-
-    unit = "s"
 
     def step(self, spent: float, limit: float) -> None:
         """So many seconds of so many."""
