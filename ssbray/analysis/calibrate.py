@@ -69,8 +69,8 @@ def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: 
             done += 1
             if progress is not None:
                 progress(done, total)
-        trust = Trust(correlation_px=length, from_draws=nearer_from_draws(rows))
-        ratios = _ratios(rows, trust)
+        trust = Trust(correlation_px=length)
+        ratios = _ratios(rows)
         everything = np.concatenate([np.array(values) for values in ratios.values()])
         miss = abs(float(np.mean(everything <= 1)) - COVERAGE)
         if best is None or miss < best[0]:
@@ -82,8 +82,7 @@ def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: 
         ratios |= _of_sigma(cases, trust, seed, progress, done, total)
     specimens = len({folder.groups[stem] for stem in stems})
     return replace(model, card={**model.card, "intervals": {
-        "correlation_px": trust.correlation_px, "widths": factors(ratios), "specimens": specimens,
-        "from_draws": sorted(trust.from_draws)}})
+        "correlation_px": trust.correlation_px, "widths": factors(ratios), "specimens": specimens}})
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,23 +106,12 @@ def _rows(each: Case, trust: Trust, seed: int) -> list[Row]:
             if name not in COUNTS and name in centre.values and not truth == centre.values[name] == 0]
 
 
-def nearer_from_draws(rows: Sequence[Row]) -> frozenset[str]:
-    """Kinds of quantity for which the median of the draws was nearer to the truth than the most probable map."""
-    off: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        if len(row.draws) and row.truth > 0:
-            off.setdefault(kind(row.name), []).append((abs(row.centre.values[row.name] - row.truth) / row.truth,
-                                                       abs(float(np.median(row.draws)) - row.truth) / row.truth))
-    return frozenset(name for name, pairs in off.items()
-                     if len(pairs) >= FEW and np.median([b for _, b in pairs]) < np.median([a for a, _ in pairs]))
-
-
-def _ratios(rows: Sequence[Row], trust: Trust) -> dict[str, list[float]]:
+def _ratios(rows: Sequence[Row]) -> dict[str, list[float]]:
     """|truth - value| over the half width on that side; infinite for all of a kind that is mostly missed."""
     ratios: dict[str, list[float]] = {}
     missed: dict[str, list[float]] = {}
     for row in rows:
-        middle = value_of(row.name, row.centre, row.draws, trust)
+        middle = value_of(row.name, row.centre, row.draws)
         low, high = half_widths(middle, row.draws, abs(middle))
         side = high if row.truth > middle else low
         ratios.setdefault(row.name, []).append(abs(row.truth - middle) / side if side > 0 else math.inf)

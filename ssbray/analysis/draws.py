@@ -26,7 +26,6 @@ class Trust:
 
     correlation_px: float = CORRELATION_PX
     widths: Mapping[str, float] = field(default_factory=dict)  #: quantity -> factor on the half widths of its interval
-    from_draws: frozenset[str] = frozenset()  #: kinds of quantity whose value is the median of the draws
     specimens: int = 0  #: on which this was found; 0: nothing is calibrated
 
     @classmethod
@@ -36,8 +35,7 @@ class Trust:
         if not found:
             return cls()
         widths = {name: math.inf if value is None else value for name, value in found["widths"].items()}
-        return cls(correlation_px=found["correlation_px"], widths=widths, specimens=found["specimens"],
-                   from_draws=frozenset(found.get("from_draws", ())))
+        return cls(correlation_px=found["correlation_px"], widths=widths, specimens=found["specimens"])
 
     def width(self, quantity: str) -> float:
         """Factor of a quantity; that of its kind, or of all together, where the quantity itself was too rare."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ssbray.analysis.draws import Trust, kind
+from ssbray.analysis.draws import Trust
 from ssbray.measure import Measurements
 
 NORMAL90 = 1.645  #: standard deviations to either side that hold nine tenths of a normal law
@@ -17,15 +17,15 @@ SMALL = 0.002  #: half width, as a share of the value, below which no spread of 
 def intervals(centre: Measurements, draws: Sequence[Measurements], trust: Trust) -> dict[str, dict[str, float | None]]:
     """{value, low90, high90, std, defined} of each quantity that the most probable map or a draw has.
 
-    `value` is that of the most probable map, or the median of the draws where that was nearer to the truth in the
-    calibration. The half widths are those of the draws times the calibrated factor; `low90` and `high90` are None where
-    the calibration found no factor that holds, as for something that the model misses more often than not, and where
+    `value` is that of the most probable map, or the median of the draws where only draws have it. The half widths
+    are those of the draws times the calibrated factor; `low90` and `high90` are None where the calibration found no
+    factor that holds, as for something that the model misses more often than not, and where
     nothing was found at all.
     """
     table: dict[str, dict[str, float | None]] = {}
     for name in dict.fromkeys(key for one in (centre, *draws) for key in one.values):
         values = np.array([one.values[name] for one in draws if name in one.values])
-        middle = value_of(name, centre, values, trust)
+        middle = value_of(name, centre, values)
         low, high = half_widths(middle, values, abs(middle))
         factor = trust.width(name)
         holds = math.isfinite(factor) and (low > 0 or high > 0)
@@ -40,11 +40,9 @@ def intervals(centre: Measurements, draws: Sequence[Measurements], trust: Trust)
     return table
 
 
-def value_of(name: str, centre: Measurements, values: np.ndarray, trust: Trust) -> float:
+def value_of(name: str, centre: Measurements, values: np.ndarray) -> float:
     """The one number that is given for a quantity; `values` are those of the draws."""
-    if len(values) and (name not in centre.values or kind(name) in trust.from_draws):
-        return float(np.median(values))
-    return centre.values.get(name, math.nan)
+    return centre.values[name] if name in centre.values else float(np.median(values))
 
 
 def half_widths(middle: float, values: np.ndarray, scale: float) -> tuple[float, float]:

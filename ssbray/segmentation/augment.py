@@ -31,7 +31,7 @@ class Augmentation:
     stripes: float = 0.05  #: rms of columns or rows, as from an ion mill or a flickering beam
     thinning: tuple[float, float] = (0.4, 1.0)  #: share of the X-ray counts kept
     regions: float = 0.0  #: chance that a whole region is of another brightness and texture: where materials vary
-    drop: float = 0.35  #: chance that an optional input (all but the first image) is missing
+    drop: float = 0.45  #: chance that an optional input (all but the first image) is missing
 
     @classmethod
     def suited(cls, pixel_size_nm: float | None, **options: Any) -> Self:

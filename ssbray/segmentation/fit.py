@@ -33,8 +33,8 @@ class Training:
 
     minutes: float = 12.0  #: for each net
     steps: int | None = None  #: for each net, instead of minutes
-    context_share: float = 0.4  #: of the time or the steps
-    coarse_share: float = 0.2
+    context_share: float = 0.35  #: of the time or the steps
+    coarse_share: float = 0.25
     rate: float = 2e-3  #: peak learning rate
     decay: float = 1e-2  #: of weights (AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101)
     window: int = 1024  #: largest window that the coarse part and the context see [pixels]
