@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from ssbray import rng
 from ssbray.annealing import chain as chains_
-from ssbray.annealing.space import Dimension, Point, Space
+from ssbray.annealing.archive import Archive, Record
+from ssbray.annealing.chain import Chain, Schedule
+from ssbray.annealing.dimension import Dimension
+from ssbray.annealing.space import Point, Space
 from ssbray.errors import InputError
 
 
@@ -28,7 +31,9 @@ class AdaptiveSimulatedAnnealing:
 
     The initial design covers the space and is dealt to the chains like cards; when all of it is
     told, each chain starts from one of the best points. Chains then walk on their own, one candidate
-    in flight each, and meet every `meet_every` steps, where the worst continues from the best.
+    in flight each. Before its step s a chain knows its own past and what the others had told before
+    their step s - lag, no more and no less; so it may run `lag` steps ahead of the slowest, and then
+    waits. Every `exchange_every` steps the chain that stood worst goes on from the best point.
     `ask` gives None when every chain waits for a tell. The trajectory depends on the seed and the
     told values alone, not on the order of the tells.
 
@@ -38,30 +43,39 @@ class AdaptiveSimulatedAnnealing:
     seed : of all randomness.
     chains : number of chains, and so of candidates in flight.
     budget : evaluations in all.
+    lag : steps that a chain may run ahead of the others; the fewer, the fresher what it learns from.
+    exchange_every : steps between exchanges.
+    schedule : "adaptive", or "literal": x + T * gauss and nothing else.
 
     >>> from ssbray.annealing import Float
     >>> search = AdaptiveSimulatedAnnealing({"x": Float(0, 1)}, seed=0, chains=2, budget=40)
     >>> while (candidate := search.ask()) is not None:
     ...     search.tell(candidate, (candidate.parameters["x"] - 0.3) ** 2)
-    >>> round(search.best[0]["x"], 1)
+    >>> round(search.best[0]["x"], 2)
     0.3
     """
 
-    def __init__(self, space: Mapping[str, Dimension], *, seed: int, chains: int = 4, budget: int = 300,
-                 meet_every: int = 8) -> None:
-        for name, value in (("chains", chains), ("budget", budget), ("meet_every", meet_every)):
-            if value < 1:
-                raise InputError(name, value, "must be at least 1")
+    def __init__(self, space: Mapping[str, Dimension], *, seed: int, chains: int = 4, budget: int = 300, lag: int = 1,
+                 exchange_every: int = 32, schedule: Literal["adaptive", "literal"] = "adaptive") -> None:
+        for name, value, least in (("chains", chains, 1), ("budget", budget, 1), ("lag", lag, 0),
+                                   ("exchange_every", exchange_every, 1)):
+            if value < least:
+                raise InputError(name, value, f"must be at least {least}")
         self.space = Space(space)
-        self._seed, self._n, self._budget, self._meet_every = seed, chains, budget, meet_every
-        n_initial = min(budget, max(chains, min(2 * len(self.space) + chains, budget // 3)))
+        self._making = {"seed": seed, "chains": chains, "budget": budget, "lag": lag, "exchange_every": exchange_every,
+                        "schedule": schedule}
+        self._seed, self._n, self._budget, self._lag, self._exchange = seed, chains, budget, lag, exchange_every
+        n_initial = min(budget, max(chains, min(2 * len(self.space) + chains, budget // 3), budget // 8))
         self._initial = self.space.spread(n_initial, rng.subseed(seed, "initial design"))
-        self._schedule = chains_.Schedule(steps=max(1, (budget - n_initial) // chains))
+        self._schedule = Schedule(steps=max(1, (budget - n_initial) // chains), rule=schedule)
         self._in_flight: dict[int, Candidate] = {}
-        self._told: dict[tuple[int, int], tuple[Point, float, float, bool]] = {}
+        self._told: dict[tuple[int, int], tuple[Record, bool]] = {}  # (chain, step) -> record, whether accepted
+        self._added: list[tuple[int, Record]] = []  # step from which chains see it, record
         self._issued = [0] * chains
-        self._chains: list[chains_.Chain] = []
-        self._scale = 1.0
+        self._walks: list[list[Chain]] = []  # per chain, where it stood after each of its steps
+        self._sight: dict[int, Archive] = {}  # per chain, what it knew before its last step
+        self._known: list[Record] = []  # before the walks began
+        self._first: list[int] = []  # per chain, candidates of the initial design
 
     def ask(self, chain: int | None = None) -> Candidate | None:
         """Next candidate (of one chain, if given); None when it must wait, or when the budget is spent."""
@@ -74,88 +88,130 @@ class AdaptiveSimulatedAnnealing:
                 return candidate
         return None
 
-    def tell(self, candidate: Candidate, value: float | None, std: float = 0.0) -> None:
-        """Report a candidate's cost and its standard error; None or NaN: it failed, and is never accepted."""
+    def tell(self, candidate: Candidate, value: float | None, std: float = 0.0, violation: float = 0.0) -> None:
+        """Report a candidate's cost, its standard error, and by how much it breaks the constraints.
+
+        A value of None or NaN: it failed, and is never accepted. Where constraints are broken the
+        violation alone counts, and the value may be None.
+        """
         if self._in_flight.get(candidate.chain) != candidate:
             raise InputError("candidate", candidate.id, "was not asked for, or was told already")
+        record = Record.of(self.space, candidate.parameters, value, std, violation)
         del self._in_flight[candidate.chain]
-        cost = math.inf if value is None or not math.isfinite(value) else float(value)
-        accepted = math.isfinite(cost)
-        if self._chains:
-            moved, accepted = chains_.decide(self._chains[candidate.chain], candidate.parameters, cost, std,
-                                             scale=self._scale, schedule=self._schedule, seed=self._seed)
-            self._chains[candidate.chain] = moved
-        self._told[candidate.chain, candidate.step] = (candidate.parameters, cost, std, accepted)
-        self._meet()
+        accepted = math.isfinite(record.rank[0])
+        if self._walks:
+            walk = self._walks[candidate.chain]
+            moved, accepted = chains_.decide(
+                walk[-1], record.point, record.cost, record.std, scale=self._sight[candidate.chain].unit,
+                schedule=self._schedule, seed=self._seed, violation=record.violation)
+            walk.append(self._exchanged(moved))
+        self._told[candidate.chain, candidate.step] = record, accepted
+        if not self._walks and len(self._told) == len(self._initial):
+            self._start()
+
+    def add(self, parameters: Mapping[str, float | int | str], value: float | None, std: float = 0.0,
+            violation: float = 0.0) -> None:
+        """Make known a point that was evaluated elsewhere; it costs no budget.
+
+        Chains learn from it from the next step on that none of them has begun, so that the
+        trajectory depends on when it was added, but still not on the order of the tells in flight.
+        """
+        point = {name: parameters[name] for name in self.space.decode(self.space.encode(parameters))}
+        begun = [len(walk) - 1 + (index in self._in_flight) for index, walk in enumerate(self._walks)]
+        self._added.append((max(1, *begun) if begun else 0, Record.of(self.space, point, value, std, violation)))
+
+    @property
+    def remaining(self) -> int:
+        """Candidates still to be asked for."""
+        return self._budget - sum(self._issued)
 
     @property
     def best(self) -> tuple[Point, float]:
-        """Best point so far and its told cost."""
-        point, cost, _ = self._best()
-        return point, cost
+        """Best point so far and its told cost; of points that noise does not tell apart, the one in their middle."""
+        records = [self._told[key][0] for key in self._keys()] + [record for _, record in self._added]
+        if not records:
+            raise InputError("best", None, "nothing was told yet")
+        archive = Archive.of(self.space, records)
+        best = archive.best() if archive.records else records[0]
+        return dict(best.point), best.cost
 
     @property
     def trajectory(self) -> list[tuple[int, int, Point, float, bool]]:
         """(chain, step, parameters, cost, accepted), ordered by step, then chain."""
-        ordered = sorted(self._told.items(), key=lambda item: (item[0][1], item[0][0]))
-        return [(chain, step, point, cost, accepted) for (chain, step), (point, cost, _, accepted) in ordered]
+        return [(*key, self._told[key][0].point, self._told[key][0].cost, self._told[key][1]) for key in self._keys()]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything told so far, as plain data. Candidates in flight are asked again after loading."""
-        return {"seed": self._seed, "chains": self._n, "budget": self._budget, "meet_every": self._meet_every,
-                "told": [[chain, step, None if math.isinf(cost) else cost, self._told[chain, step][2]]
-                         for chain, step, _, cost, _ in self.trajectory]}
+        """Everything told and added so far, as plain data. Candidates in flight are asked again after loading."""
+        return {**self._making, "added": [[since, each.point, *_plain(each)] for since, each in self._added],
+                "told": [[*key, *_plain(self._told[key][0])] for key in self._keys()]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Replay a state into a fresh search of the same making."""
-        mine = {"seed": self._seed, "chains": self._n, "budget": self._budget, "meet_every": self._meet_every}
-        for name, value in mine.items():
-            if state[name] != value:
-                raise InputError(name, state[name], f"this search was made with {value}")
-        if self._told or self._in_flight:
+        for name, value in self._making.items():
+            if state.get(name) != value:
+                raise InputError(name, state.get(name), f"this search was made with {value}")
+        if self._told or self._in_flight or self._added:
             raise InputError("state", len(self._told), "load into a search that has not been used")
-        for chain, step, cost, std in state["told"]:
+        self._added = [(since, Record.of(self.space, point, *plain)) for since, point, *plain in state["added"]]
+        for chain, step, *plain in state["told"]:
             candidate = self.ask(chain)
             if candidate is None or candidate.step != step:
                 raise InputError("state", f"{chain}-{step}", "does not follow from this search: wrong space or seed")
-            self.tell(candidate, cost, std)
+            self.tell(candidate, *plain)
 
     def _next(self, index: int) -> Point | None:
-        if not self._chains:
+        if not self._walks:
             card = index + self._n * self._issued[index]
             return self._initial[card] if card < len(self._initial) else None
-        chain = self._chains[index]
-        if chain.step >= self._quota(index) or self._waits(chain):
+        chain = self._walks[index][-1]
+        slowest = min(len(walk) - 1 for walk in self._walks)
+        if chain.step >= self._quota(index) or chain.step > slowest + self._lag:
             return None
-        return chains_.propose(self.space, chain, self._schedule, self._seed)[0]
+        if self._schedule.rule == "adaptive":
+            self._sight[index] = Archive.of(self.space, self._visible(index, chain.step))
+        return chains_.propose(self.space, chain, self._schedule, self._seed, archive=self._sight[index])[0]
+
+    def _visible(self, index: int, step: int) -> Iterator[Record]:
+        """What a chain may know before its step: its own past, that of the others up to the lag, and what was added."""
+        yield from self._known
+        for past in range(step):
+            for other in range(self._n):
+                if (other == index or past < step - self._lag) and past < len(self._walks[other]) - 1:
+                    yield self._told[other, past + self._first[other]][0]
+        yield from (record for since, record in self._added if 0 < since <= step)
 
     def _quota(self, index: int) -> int:
         """Steps of a chain after the initial design: fixed beforehand, so that no race decides who gets the last."""
         share, rest = divmod(self._budget - len(self._initial), self._n)
         return share + (index < rest)
 
-    def _waits(self, chain: chains_.Chain) -> bool:
-        """A chain at a meeting waits for those behind it."""
-        least = min(other.step for other in self._chains)
-        return chain.step % self._meet_every == 0 and chain.step > least
-
-    def _meet(self) -> None:
-        if not self._chains:
-            if len(self._told) == len(self._initial):
-                self._start()
-            return
-        steps = {chain.step for chain in self._chains}
-        if len(steps) == 1 and steps.pop() % self._meet_every == 0:
-            self._chains = chains_.exchange(self._chains, self._best(), self._schedule)
-
     def _start(self) -> None:
-        ranked = sorted(self._told.items(), key=lambda item: (item[1][1], item[0]))
-        self._scale = chains_.scale([told[1] for _, told in ranked])
-        self._chains = [chains_.start(index, told[0], told[1], self._schedule, told[2])
-                        for index, (_, told) in enumerate(ranked[k % len(ranked)] for k in range(self._n))]
+        """Put each chain on one of the best points that are known."""
+        self._known = [self._told[key][0] for key in self._keys()] + [
+            record for since, record in self._added if since == 0]
+        self._first = list(self._issued)
+        ranked = sorted(self._known, key=lambda record: record.rank)
+        for index in range(self._n):
+            record = ranked[index % len(ranked)]
+            self._sight[index] = Archive(self.space, ())
+            self._walks.append([chains_.start(index, record.point, record.cost, self._schedule, record.std,
+                                              record.violation)])
 
-    def _best(self) -> tuple[Point, float, float]:
-        if not self._told:
-            raise InputError("best", None, "nothing was told yet")
-        _, (point, cost, std, _) = min(self._told.items(), key=lambda item: (item[1][1], item[0][1], item[0][0]))
-        return point, cost, std
+    def _exchanged(self, moved: Chain) -> Chain:
+        """The chain, or at an exchange the best point known to it, if it was the worst of all a lag ago."""
+        if moved.step % self._exchange or not self._sight[moved.index].records:
+            return moved
+        best = self._sight[moved.index].best()
+        then = [walk[max(0, moved.step - 1 - self._lag)] for walk in self._walks]
+        after = chains_.exchange(then, (best.point, best.cost, best.std), self._schedule)[moved.index]
+        if best.violation > 0 or after is then[moved.index]:
+            return moved
+        return replace(after, step=moved.step, accepted=moved.accepted, memory={**moved.memory, **after.memory})
+
+    def _keys(self) -> list[tuple[int, int]]:
+        return sorted(self._told, key=lambda key: (key[1], key[0]))
+
+
+def _plain(record: Record) -> list[float | None]:
+    """Cost, standard error and violation as JSON holds them."""
+    return [record.cost if math.isfinite(record.cost) else None, record.std, record.violation]

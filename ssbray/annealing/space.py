@@ -1,110 +1,67 @@
-"""The search space: named dimensions, and their map to the unit interval."""
+"""The search space: named dimensions, some of which exist only beside certain choices of others."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from ssbray.annealing.dimension import Categorical, Dimension, Int
+from ssbray.domain import FloatArray
 from ssbray.errors import InputError, nearest
 
 Point = dict[str, float | int | str]
 
 
-@dataclass(frozen=True)
-class Float:
-    """A real number in [low, high]; `log` searches its logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        _check_range(self.low, self.high, self.log)
-
-    def decode(self, u: float) -> float:
-        """Value at u in [0, 1]."""
-        if self.log:
-            return float(np.clip(self.low * (self.high / self.low) ** u, self.low, self.high))
-        return float(np.clip(self.low + (self.high - self.low) * u, self.low, self.high))
-
-    def encode(self, value: float | str) -> float:
-        """Place of a value in [0, 1]."""
-        x = float(value)
-        if not self.low <= x <= self.high:
-            raise InputError("parameters", value, f"must lie in [{self.low}, {self.high}]")
-        if self.log:
-            return math.log(x / self.low) / math.log(self.high / self.low)
-        return (x - self.low) / (self.high - self.low)
-
-
-@dataclass(frozen=True)
-class Int:
-    """A whole number in [low, high], both included; each takes an equal share of the unit interval."""
-
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        _check_range(self.low, self.high, False)
-
-    def decode(self, u: float) -> int:
-        """Value at u in [0, 1]."""
-        return min(self.low + int(u * (self.high - self.low + 1)), self.high)
-
-    def encode(self, value: float | str) -> float:
-        """Middle of a value's share of [0, 1]."""
-        if int(value) != float(value) or not self.low <= int(value) <= self.high:
-            raise InputError("parameters", value, f"must be a whole number in [{self.low}, {self.high}]")
-        return (int(value) - self.low + 0.5) / (self.high - self.low + 1)
-
-
-class Categorical:
-    """One of several names, without order."""
-
-    def __init__(self, choices: Sequence[str]) -> None:
-        self.choices = tuple(choices)
-        if not self.choices or len(set(self.choices)) != len(self.choices):
-            raise InputError("choices", list(choices), "name at least one choice, each once")
-
-    def decode(self, u: float) -> str:
-        """Choice at u in [0, 1]."""
-        return self.choices[min(int(u * len(self.choices)), len(self.choices) - 1)]
-
-    def encode(self, value: float | str) -> float:
-        """Middle of a choice's share of [0, 1]."""
-        if value not in self.choices:
-            raise InputError("parameters", value, nearest(str(value), self.choices))
-        return (self.choices.index(str(value)) + 0.5) / len(self.choices)
-
-
-Dimension = Float | Int | Categorical
-
-
 class Space:
-    """Named dimensions in a fixed order."""
+    """Named dimensions in a fixed order. A point holds the parameters that exist at it, and no others."""
 
     def __init__(self, dimensions: Mapping[str, Dimension]) -> None:
         if not dimensions:
             raise InputError("space", {}, "name at least one parameter to search")
         self.dimensions = dict(dimensions)
         self.names = tuple(self.dimensions)
+        kinds = self.dimensions.values()
+        self.categorical = np.array([isinstance(each, Categorical) for each in kinds])  #: (n,)
+        #: (n,) number of choices; 1 where it is not categorical
+        self.choices = np.array([len(each.choices) if isinstance(each, Categorical) else 1 for each in kinds])
+        #: (n,) share of the unit interval that one value takes; 0 for real numbers
+        self.cell = np.array([1.0 / (each.high - each.low + 1) if isinstance(each, Int) else 0.0 for each in kinds])
+        self._order = self._parents_first()
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def decode(self, u: np.ndarray) -> Point:
-        """Point at u, (n,) in [0, 1]."""
-        return {name: self.dimensions[name].decode(float(x)) for name, x in zip(self.names, u, strict=True)}
+    def decode(self, u: FloatArray) -> Point:
+        """Point at u, (n,) in [0, 1]; what does not exist there is left out."""
+        place = dict(zip(self.names, u, strict=True))
+        found: Point = {}
+        for name in self._order:
+            if self._exists(name, found):
+                found[name] = self.dimensions[name].decode(float(place[name]))
+        return {name: found[name] for name in self.names if name in found}
 
-    def encode(self, point: Mapping[str, float | int | str]) -> np.ndarray:
-        """Place of a point in the unit cube, (n,)."""
-        if missing := [name for name in self.names if name not in point]:
+    def encode(self, point: Mapping[str, float | int | str], memory: Mapping[str, float | int | str] | None = None
+               ) -> FloatArray:
+        """Place of a point in the unit cube, (n,).
+
+        A parameter that does not exist at the point has its place by `memory`, values that it had
+        elsewhere; NaN if it is not there either.
+        """
+        active = [name for name in self._order if self._exists(name, point)]
+        if missing := [name for name in active if name not in point]:
             raise InputError("parameters", dict(point), f"lacks {', '.join(missing)}")
-        return np.array([self.dimensions[name].encode(point[name]) for name in self.names])
+        values = {**(memory or {}), **{name: point[name] for name in active}}
+        return np.array([self.dimensions[name].encode(values[name]) if name in values else math.nan
+                         for name in self.names])
+
+    def exists(self, u: FloatArray) -> NDArray[np.bool_]:
+        """(n,) which parameters exist at u."""
+        point = self.decode(u)
+        return np.array([name in point for name in self.names])
 
     def spread(self, count: int, seed: int) -> list[Point]:
         """Points that cover the space evenly (scrambled Sobol sequence)."""
@@ -112,9 +69,27 @@ class Space:
         u = sobol.random_base2(math.ceil(math.log2(max(count, 2))))
         return [self.decode(row) for row in u[:count]]
 
+    def _exists(self, name: str, point: Mapping[str, float | int | str]) -> bool:
+        """Whether the parents of a parameter are at the point, with choices that it goes with."""
+        when = self.dimensions[name].when or {}
+        return all(self._exists(parent, point) and point.get(parent) in choices for parent, choices in when.items())
 
-def _check_range(low: float, high: float, log: bool) -> None:
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise InputError("range", [low, high], "low must be below high, both finite")
-    if log and low <= 0:
-        raise InputError("range", [low, high], "a logarithmic range must be above zero")
+    def _parents_first(self) -> tuple[str, ...]:
+        """Names in an order in which conditions can be decided."""
+        for name, dimension in self.dimensions.items():
+            for parent, choices in (dimension.when or {}).items():
+                known = self.dimensions.get(parent)
+                if not isinstance(known, Categorical):
+                    names = [other for other, each in self.dimensions.items() if isinstance(each, Categorical)]
+                    raise InputError(f"{name}.when", parent, f"is no categorical: {nearest(parent, names)}")
+                if isinstance(choices, str) or not set(choices) <= set(known.choices):
+                    raise InputError(f"{name}.when", choices, f"must list choices of {parent}, {list(known.choices)}")
+        ordered: list[str] = []
+        while len(ordered) < len(self.names):
+            free = [name for name in self.names if name not in ordered
+                    and all(parent in ordered for parent in self.dimensions[name].when or {})]
+            if not free:
+                circle = [name for name in self.names if name not in ordered]
+                raise InputError("when", circle, "depend on one another in a circle")
+            ordered += free
+        return tuple(ordered)
