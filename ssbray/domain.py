@@ -187,6 +187,22 @@ class ThinLoss:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class GraphMeasures:
+    """Sizes and resistances on a feature graph, for people; a model reads the features, which are ratios."""
+
+    sigma_S_per_cm: FloatArray  #: (n,)
+    size_nm: FloatArray  #: (n,) area [nm2], or volume [nm3]
+    centroid_nm: FloatArray  #: (n, ndim) from the corner of the map, in the order of its axes
+    length_nm: FloatArray  #: (m,) length of each boundary [nm], or area [nm2]
+    distance_nm: FloatArray  #: (m,) between the two centroids, along the normal
+    normal: FloatArray  #: (m, ndim) mean normal from the first region to the second: 1 long if flat, 0 if closed
+    interface_ohm_cm2: FloatArray  #: (m,) zero where none was given
+    contact: NDArray[np.int64]  #: (2, c) region, and the electrode that it touches: 1 the first, 2 the last
+    contact_length_nm: FloatArray  #: (c,) [nm], or area [nm2]
+    contact_distance_nm: FloatArray  #: (c,) from the electrode to the centroid
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FeatureGraph:
     """A phase map as regions (grains, layers, pores) and the boundaries between them.
 
@@ -204,6 +220,7 @@ class FeatureGraph:
     phases: tuple[str, ...]
     sigma_network: float  #: resistor-network estimate of the effective conductivity [S/m]; 0 if it does not percolate
     thickness_m: float  #: distance between the electrodes [m]
+    measures: GraphMeasures | None = None  #: None where only the features were kept
 
     @property
     def size(self) -> tuple[int, int]:
@@ -211,16 +228,46 @@ class FeatureGraph:
         return self.node_features.shape[0], self.edge_index.shape[1]
 
     def to_networkx(self) -> Any:
-        """A networkx.Graph with the features as attributes, for those who want its algorithms."""
+        """A networkx.Graph of regions and electrodes, for those who want its algorithms.
+
+        Regions are 0 .. n - 1, electrodes "first" and "last"; `kind` tells boundaries from contacts. The
+        features are attributes, and the fields of `measures` where there are any, in their units.
+        """
         import networkx as nx
 
         graph = nx.Graph(sigma_network_S_per_m=self.sigma_network, thickness_m=self.thickness_m)
+        nodes, edges, contacts = self._attributes()
         for node, row in enumerate(self.node_features):
-            graph.add_node(node, phase=self.phases[self.phase[node]], terminal=int(self.terminals[node]),
+            graph.add_node(node, kind="region", phase=self.phases[self.phase[node]],
+                           terminal=int(self.terminals[node]), **nodes[node],
                            **dict(zip(self.node_names, map(float, row), strict=True)))
-        for (a, b), row in zip(self.edge_index.T, self.edge_features, strict=True):
-            graph.add_edge(int(a), int(b), **dict(zip(self.edge_names, map(float, row), strict=True)))
+        graph.add_nodes_from(("first", "last"), kind="electrode")
+        for (a, b), row, more in zip(self.edge_index.T, self.edge_features, edges, strict=True):
+            graph.add_edge(int(a), int(b), kind="boundary", **more,
+                           **dict(zip(self.edge_names, map(float, row), strict=True)))
+        for flag, electrode in ((1, "first"), (2, "last")):
+            for region in np.flatnonzero(self.terminals & flag).tolist():
+                graph.add_edge(region, electrode, kind="contact", **contacts.get((region, flag), {}))
         return graph
+
+    def _attributes(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[tuple[int, int], dict[str, Any]]]:
+        """What `measures` says of each node, of each edge, and of each contact (node, flag of the electrode)."""
+        n, m = self.size
+        what = self.measures
+        if what is None:
+            return [{}] * n, [{}] * m, {}
+        area, volume = ("length_nm", "area_nm2") if what.centroid_nm.shape[1] == 2 else ("area_nm2", "volume_nm3")
+
+        def rows(**columns: NDArray[Any]) -> list[dict[str, Any]]:
+            values = [map(tuple, column.tolist()) if column.ndim == 2 else column.tolist()
+                      for column in columns.values()]
+            return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+        contacts = rows(**{area: what.contact_length_nm}, distance_nm=what.contact_distance_nm)
+        return (rows(sigma_S_per_cm=what.sigma_S_per_cm, **{volume: what.size_nm}, centroid_nm=what.centroid_nm),
+                rows(**{area: what.length_nm}, distance_nm=what.distance_nm, normal=what.normal,
+                     interface_ohm_cm2=what.interface_ohm_cm2),
+                dict(zip(map(tuple, what.contact.T.tolist()), contacts, strict=True)))
 
 
 @dataclass(frozen=True, kw_only=True)

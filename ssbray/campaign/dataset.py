@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ssbray import rng
+from ssbray import rng, units
 from ssbray.campaign.desk import Desk
 from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.spec import Spec
-from ssbray.campaign.task import Outcome, Task, physics_version
+from ssbray.campaign.task import Outcome, Task, physics_version, solve_again
 from ssbray.campaign.workers import Workers
-from ssbray.domain import FeatureGraph
+from ssbray.domain import FeatureGraph, FloatArray
 from ssbray.errors import InputError
 from ssbray.files import dump_json
+
+Row = tuple[str, str, FeatureGraph, float]  #: key, group, graph, conductivity [S/m]
 
 
 def tasks(spec: Spec, count: int, seed: int) -> list[Task]:
@@ -59,7 +62,7 @@ def build(spec: Spec, store: Path, wanted: list[Task], workers: Workers,
                 "stored": ledger.count()}
 
 
-def read(store: Path) -> list[tuple[str, str, FeatureGraph, float]]:
+def read(store: Path) -> list[Row]:
     """(key, group, graph, conductivity in S/m) of each solved specimen, in the order of keys.
 
     Specimens of one design are one group: they must not straddle training and test.
@@ -71,6 +74,53 @@ def read(store: Path) -> list[tuple[str, str, FeatureGraph, float]]:
     if not rows:
         raise InputError("--data", str(store), "holds no solved specimen: run `ssbray dataset build` first")
     return rows
+
+
+def losses(store: Path) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Key -> share of the finite-element loss in each node and edge of the graph, of specimens solved with them."""
+    with Ledger(store, write=False) as ledger:
+        shares = {outcome.key: outcome.values["loss"] for _, outcome in ledger.outcomes()
+                  if outcome.ok and "loss" in outcome.values}
+    return {key: (np.array(each["nodes"]), np.array(each["edges"])) for key, each in shares.items()}
+
+
+def parameters(store: Path) -> dict[str, Mapping[str, Any]]:
+    """Key -> process parameters of each solved specimen."""
+    with Ledger(store, write=False) as ledger:
+        return {outcome.key: task.parameters for task, outcome in ledger.outcomes() if outcome.ok}
+
+
+def floor(store: Path, keys: Collection[str], count: int, seed: int = 0) -> dict[str, Any] | None:
+    """How far the finite-element answers themselves change if specimens are cut and solved at half the pixel.
+
+    No model that learns from the coarser answers can be trusted to less than about this; the error of
+    the finer ones comes on top, and is not in it.
+
+    Parameters
+    ----------
+    store : where the specimens are.
+    keys : those to choose from.
+    count : how many to solve again, chosen at random; zero for none.
+    seed : decides which.
+
+    Returns
+    -------
+    percent, the mean |sigma(half) / sigma - 1|; interval95 of it by bootstrap; n. None if there is nothing to solve.
+    """
+    with Ledger(store, write=False) as ledger:
+        known = [(task, outcome.values["sigma_eff_S_per_cm"]) for task, outcome in ledger.outcomes()
+                 if outcome.key in keys and outcome.ok and outcome.values["percolates"]]
+    chosen = rng.stream(seed, "floor").permutation(len(known))[:count]
+    change = []
+    for k in chosen:
+        task, sigma = known[k]
+        finer = solve_again(replace(task, pixel_size_nm=task.pixel_size_nm / 2))[1]
+        change.append(100 * abs(units.S_per_cm(finer.sigma_eff) / sigma - 1))
+    if not change:
+        return None
+    draws = rng.stream(seed, "floor bootstrap").integers(0, len(change), (2000, len(change)))
+    low, high = np.percentile(np.asarray(change)[draws].mean(axis=1), [2.5, 97.5])
+    return {"percent": float(np.mean(change)), "interval95": [float(low), float(high)], "n": len(change)}
 
 
 def held_out(groups: list[str], share: float, seed: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from ssbray import fea, graph, materials, specimen, units
 from ssbray.codeversion import code_version
 from ssbray.domain import FeatureGraph, PhaseMap, TransportSolution, boundary_parts
 from ssbray.errors import SolverError
+from ssbray.graph.losses import by_region
 from ssbray.specimen.laws import ProcessLaws
 from ssbray.specimen.laws import load as load_laws
 
@@ -80,6 +81,7 @@ def evaluate(task: Task) -> Outcome:
         "percolates": solution.percolates,
         "reason": solution.reason,
         "budget": budget(phase_map, solution, properties.parts),
+        "loss": loss_shares(phase_map, solution),
         "fractions": {name: phase_map.fraction(name) for name in phase_map.phases},
         "dofs": solution.dofs,
         "iterations": solution.iterations,
@@ -120,6 +122,12 @@ def budget(phase_map: PhaseMap, solution: TransportSolution, parts: Mapping[tupl
             what = f"{boundary_parts(boundary)[2]} (interface)"
             shares[what] = shares.get(what, 0.0) + share * resistance / sum(series.values())
     return shares
+
+
+def loss_shares(phase_map: PhaseMap, solution: TransportSolution) -> dict[str, list[float]]:
+    """Shares of the resistance by node and by edge of the graph, to four digits: what a model can learn from."""
+    nodes, edges = by_region(phase_map, solution)
+    return {name: [float(f"{share:.4g}") for share in shares] for name, shares in (("nodes", nodes), ("edges", edges))}
 
 
 @cache

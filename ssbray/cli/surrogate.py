@@ -13,6 +13,7 @@ from ssbray.campaign import dataset
 from ssbray.cli import segmenter
 from ssbray.cli.output import emit, json_option
 from ssbray.cli.progress import StepProgress
+from ssbray.domain import FloatArray
 from ssbray.errors import InputError
 from ssbray.files import write_json
 
@@ -40,6 +41,13 @@ def add(commands: Any) -> None:
     command.add_argument("--model", required=True, metavar="MODEL")
     command.add_argument("--data", required=True, metavar="STORE")
     command.add_argument("--train-data", metavar="STORE", help="what the baselines learn from (default: the model's)")
+    command.add_argument("--baselines", choices=("simple", "all"), default="all",
+                         help="all: also deep ensemble, MC dropout and Laplace, six fits more (default)")
+    command.add_argument("--split", choices=("random", "between", "beyond"), default="random",
+                         help="between, beyond: train anew without the middle, or top, fifth of --by, and score on it")
+    command.add_argument("--by", metavar="PARAMETER", help="process parameter of the split, e.g. coating_thickness_nm")
+    command.add_argument("--floor", type=int, default=12, metavar="N",
+                         help="test specimens solved again at half the pixel, for the error of the labels (default 12)")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     json_option(command)
     command.set_defaults(run=run_evaluate)
@@ -53,7 +61,7 @@ def run_train(args: argparse.Namespace) -> int:
     from ssbray import surrogate
 
     with StepProgress("training") as progress:
-        model = surrogate.train([graph for _, _, graph, _ in used], np.array([sigma for *_, sigma in used]),
+        model = surrogate.train(**_learnt(used, _losses(Path(args.data), used)),
                                 groups=[group for _, group, _, _ in used], seed=args.seed, device=args.device,
                                 progress=progress.step)
     model.save(args.out)
@@ -71,27 +79,83 @@ def run_evaluate(args: argparse.Namespace) -> int:
     path = Path(args.model) / TRAINING_FILE
     if not path.exists():
         raise InputError("--model", args.model, f"lacks {TRAINING_FILE}: train it with `ssbray train surrogate`")
+    if args.floor < 0:
+        raise InputError("--floor", args.floor, "must be zero or more")
+    if (args.split == "random") == (args.by is not None):
+        raise InputError("--by", args.by, "goes with --split between and --split beyond, and they need it")
     training = json.loads(path.read_text())
     keys = set(training["keys"])
     source = Path(args.train_data or training["store"])
     if not (source / "ledger.sqlite").exists():
         raise InputError("--train-data", str(source), "the model's training data is not there: say where it is")
     learnt = [row for row in dataset.read(source) if row[0] in keys]
-    seen = {group for _, group, _, _ in learnt}
-    test = [row for row in dataset.read(Path(args.data)) if row[0] not in keys and row[1] not in seen]
+    store = Path(args.data)
+    if args.split == "random":
+        seen = {group for _, group, _, _ in learnt}
+        test = [row for row in dataset.read(store) if row[0] not in keys and row[1] not in seen]
+    else:
+        store = source
+        out = surrogate.split(_values(source, [key for key, *_ in learnt], args.by), args.split)
+        test = [row for row, held in zip(learnt, out, strict=True) if held]
+        learnt = [row for row, held in zip(learnt, out, strict=True) if not held]
     if len(test) < 2:
         raise InputError("--data", args.data, "holds fewer than two specimens of designs that the model has not learnt "
                          "from: build another, or train with --hold-out")
-    scores = surrogate.evaluate(model, [graph for _, _, graph, _ in test], np.array([sigma for *_, sigma in test]),
-                                train_graphs=[graph for _, _, graph, _ in learnt],
-                                train_sigma=np.array([sigma for *_, sigma in learnt]), device=args.device)
+    known = _learnt(learnt, _losses(source, learnt))
+    if args.split != "random":
+        with StepProgress("training") as progress:
+            model = surrogate.train(**known, groups=[group for _, group, _, _ in learnt], config=model.config,
+                                    seed=training["seed"], device=args.device, progress=progress.step)
+    with StepProgress("baselines") as progress:
+        scores = surrogate.evaluate(
+            model, [graph for _, _, graph, _ in test], np.array([sigma for *_, sigma in test]),
+            losses=_losses(store, test), **{f"train_{name}": value for name, value in known.items()},
+            extent=args.baselines, seed=training["seed"], device=args.device, progress=progress.step)
+    scores["floor"] = dataset.floor(store, {key for key, *_ in test}, args.floor)
+    scores["floor_percent"] = scores["floor"] and scores["floor"]["percent"]
+    scores["split"] = {"kind": args.split, "by": args.by}
     if args.json:
         emit(scores, True)
-        return 0
-    own = {name: scores[name] for name in ("mape_percent", "nll", "crps")}
-    print(f"{'model':<28} {'MAPE %':>8} {'NLL':>8} {'CRPS':>8}    (of ln sigma, n = {scores['n']})")
-    for name, row in {"Bayesian graph network": own, **scores["baselines"]}.items():
-        print(f"{name:<28} {row['mape_percent']:8.2f} {row['nll']:8.3f} {row['crps']:8.4f}")
-    emit(scores, False, [("r2", scores["r2"]), ("rmse_log10", scores["rmse_log10"]), ("coverage", scores["coverage"]),
-                         ("in domain", scores["in_domain_share"]), ("not conducting", scores["non_conducting"])])
+    else:
+        _print(scores)
     return 0
+
+
+def _learnt(rows: list[dataset.Row], losses: list[tuple[FloatArray, FloatArray]] | None) -> dict[str, Any]:
+    """What a model learns from, by the names of the arguments."""
+    return {"graphs": [graph for _, _, graph, _ in rows], "sigma": np.array([sigma for *_, sigma in rows]),
+            "losses": losses}
+
+
+def _losses(store: Path, rows: list[dataset.Row]) -> list[tuple[FloatArray, FloatArray]] | None:
+    """Shares of the dissipation of each specimen; None if the store lacks some."""
+    known = dataset.losses(store)
+    return [known[key] for key, *_ in rows] if all(key in known for key, *_ in rows) else None
+
+
+def _values(store: Path, keys: list[str], name: str) -> list[float]:
+    """A process parameter of each specimen."""
+    parameters = dataset.parameters(store)
+    try:
+        return [float(parameters[key][name]) for key in keys]
+    except (KeyError, TypeError, ValueError):
+        numeric = sorted(n for n, value in parameters[keys[0]].items() if isinstance(value, int | float))
+        raise InputError("--by", name, f"is no number in the data; there are {', '.join(numeric)}") from None
+
+
+def _print(scores: dict[str, Any]) -> None:
+    """The table of scores, ours first, then the facts behind them."""
+    own = {name: scores[name] for name in ("mape_percent", "nll", "crps")}
+    print(f"{'model':<28} {'MAPE %':>8} {'NLL':>8} {'CRPS':>8}   of ln sigma, n = {scores['n']}; "
+          "[95 % of NLL, CRPS less ours]")
+    for name, row in {"Bayesian graph network": own, **scores["baselines"]}.items():
+        limits = [limit for key in ("nll", "crps") for limit in scores["ahead"].get(name, {}).get(key, ())]
+        gap = "   [{:+.3f}, {:+.3f}]  [{:+.5f}, {:+.5f}]".format(*limits) if limits else ""
+        print(f"{name:<28} {row['mape_percent']:8.2f} {row['nll']:8.3f} {row['crps']:8.5f}{gap}")
+    floor = scores["floor"]
+    label = "not measured (--floor N)" if floor is None else (
+        f"{floor['percent']:.2f} % [{floor['interval95'][0]:.2f}, {floor['interval95'][1]:.2f}] "
+        f"between pixel and half pixel, n = {floor['n']}")
+    emit(scores, False, [("error of the labels", label), *((name.replace("_", " "), scores[name]) for name in (
+        "r2", "rmse_log10", "coverage", "coverage90", "ece", "sharpness", "spearman", "ause", "loss_kl")),
+        ("in domain", scores["in_domain_share"]), ("not conducting", scores["non_conducting"])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ssbray.domain import FloatArray
 from ssbray.graph.regions import Regions
-from ssbray.raster import Facets, facets, measure
+from ssbray.raster import measure_between
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -19,6 +20,7 @@ class Boundaries:
     pair: NDArray[np.int64]  #: (2, m) regions
     area: FloatArray  #: (m,) true length (2-D) or area (3-D)
     facing: FloatArray  #: (m, ndim) mean |n . e| for each array axis e
+    normal: FloatArray  #: (m, ndim) mean normal from the lower region to the higher: 1 long if flat, 0 if closed
     distance: FloatArray  #: (2, m) mean distance from the boundary to each region's centroid, along the normal
     chord: FloatArray  #: (n, ndim) mean chord of each region along each array axis
 
@@ -33,37 +35,45 @@ def find_boundaries(regions: Regions) -> Boundaries:
     nothing, so the distance is capped by the region's mean chord along the normal (that of the
     ellipsoid whose mean chords along the axes are the region's), and floored at half a pixel.
     """
-    image = regions.image
-    n = len(regions.label)
-    faces = facets(image)
+    image, faces, n = regions.image, regions.faces, len(regions.label)
+    ndim = image.ndim
     side = np.stack([image.reshape(-1)[faces.first], image.reshape(-1)[faces.second]])
-    unique, of_face = np.unique(side.min(axis=0) * n + side.max(axis=0), return_inverse=True)
+    swap = side[0] > side[1]
+    code = np.where(swap, side[1], side[0]) * np.int64(n) + np.where(swap, side[0], side[1])
+    unique, of_face = np.unique(code, return_inverse=True)
     m = len(unique)
     pair = np.stack([unique // n, unique % n])
-    raw = np.stack([np.bincount(of_face, faces.axis == d, m) for d in range(image.ndim)], axis=1)
-    shortest = raw.sum(axis=1) / np.sqrt(image.ndim)  # sum |n . e| is at most sqrt(ndim) per length
-    area = np.maximum(np.bincount(of_face, measure(faces, image), m), shortest)
+    raw = np.bincount(of_face * ndim + faces.axis, minlength=m * ndim).reshape(m, ndim)
+    shortest = raw.sum(axis=1) / np.sqrt(ndim)  # sum |n . e| is at most sqrt(ndim) per length
+    area = np.maximum(np.bincount(of_face, measure_between(faces, of_face, ~swap), m), shortest)
     facing = np.minimum(raw / area[:, None], 1.0)
 
-    stride = np.array([int(np.prod(image.shape[d + 1:])) for d in range(image.ndim)], dtype=np.int64)
-    where = (faces.first // stride[faces.axis]) % np.array(image.shape)[faces.axis] + 1.0
-    outward = np.stack([where - regions.centroid[side[0], faces.axis], regions.centroid[side[1], faces.axis] - where])
-    swap = side[0] > side[1]
-    outward[:, swap] = outward[::-1, swap]
-    flux = np.stack([np.bincount(of_face, one, m) for one in outward])
+    flux, net = np.zeros((2, m)), np.empty((m, ndim))
+    begin = np.searchsorted(faces.axis, np.arange(ndim + 1))
+    for d in range(ndim):
+        here = slice(begin[d], begin[d + 1])
+        where = faces.first[here] // math.prod(image.shape[d + 1:]) % image.shape[d] + 1.0
+        centre = regions.centroid[:, d]
+        below, above = where - centre[side[0, here]], centre[side[1, here]] - where
+        turn = swap[here]
+        net[:, d] = np.bincount(of_face[here], np.where(turn, -1.0, 1.0), m)
+        flux[0] += np.bincount(of_face[here], np.where(turn, above, below), m)
+        flux[1] += np.bincount(of_face[here], np.where(turn, below, above), m)
 
-    chord = _mean_chords(regions, faces, side)
-    normal = facing / np.linalg.norm(facing, axis=1, keepdims=True)
-    cap = 1 / np.linalg.norm(normal / chord[pair], axis=2)
-    return Boundaries(pair=pair, area=area, facing=facing, chord=chord,
+    chord = _mean_chords(regions, side)
+    upright = facing / np.linalg.norm(facing, axis=1, keepdims=True)
+    cap = 1 / np.linalg.norm(upright / chord[pair], axis=2)
+    return Boundaries(pair=pair, area=area, facing=facing, normal=net / area[:, None], chord=chord,
                       distance=np.maximum(np.minimum(np.abs(flux) / area, cap), 0.5))
 
 
-def _mean_chords(regions: Regions, faces: Facets, side: NDArray[np.int64]) -> FloatArray:
+def _mean_chords(regions: Regions, side: NDArray[np.integer]) -> FloatArray:
     """Volume over projected area, along each axis: a chord begins and ends at a face or at the image's border."""
-    n = len(regions.label)
-    chord = np.empty_like(regions.centroid)
-    for d in range(chord.shape[1]):
-        ends = [side[:, faces.axis == d], regions.image.take([0, -1], axis=d)]
-        chord[:, d] = regions.pixels / (np.bincount(np.concatenate([e.reshape(-1) for e in ends]), minlength=n) / 2)
-    return chord
+    n, ndim = regions.centroid.shape
+    begin = np.searchsorted(regions.faces.axis, np.arange(ndim + 1))
+    ends = np.empty_like(regions.centroid)
+    for d in range(ndim):
+        inside, border = side[:, begin[d]:begin[d + 1]], regions.image.take([0, -1], axis=d)
+        ends[:, d] = np.bincount(inside[0], minlength=n) + np.bincount(inside[1], minlength=n)
+        ends[:, d] += np.bincount(border.reshape(-1), minlength=n)
+    return regions.pixels[:, None] / (ends / 2)

@@ -10,6 +10,7 @@ from ssbray.domain import FloatArray
 from ssbray.graph.boundary import Boundaries
 from ssbray.graph.network import solve_network
 from ssbray.graph.regions import Regions
+from ssbray.graph.subdivide import Subdivided, subdivide
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,6 +24,7 @@ class Circuit:
     current: FloatArray  #: (m,) share of the whole current in each edge
     node_loss: FloatArray  #: (n,) share of the dissipation in each region; both sides share an interface; sums to 1
     node_current: FloatArray  #: (n,) share of the whole current that passes through each region
+    fine: Subdivided  #: the same with the regions cut into blocks
 
 
 def solve_circuit(regions: Regions, boundaries: Boundaries, sigma: FloatArray, asr: FloatArray, *,
@@ -69,4 +71,5 @@ def solve_circuit(regions: Regions, boundaries: Boundaries, sigma: FloatArray, a
     node_current = np.bincount(at, np.concatenate([current[:m], current[:m], current[m:]]), n) / 2
     cross_section = regions.image.size / shape[axis]
     return Circuit(sigma=sigma, series=series, sigma_eff=solution.conductance * shape[axis] / cross_section,
-                   loss=solution.loss[:m], current=current[:m], node_loss=node_loss, node_current=node_current)
+                   loss=solution.loss[:m], current=current[:m], node_loss=node_loss, node_current=node_current,
+                   fine=subdivide(regions, boundaries, sigma, asr, axis=axis))

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ssbray.domain import AXES, FeatureGraph, FloatArray, PhaseMap
+from ssbray.domain import AXES, FeatureGraph, FloatArray, GraphMeasures, PhaseMap
 from ssbray.errors import InputError
-from ssbray.graph.boundary import find_boundaries
+from ssbray.graph.boundary import Boundaries, find_boundaries
 from ssbray.graph.circuit import solve_circuit
 from ssbray.graph.features import EDGE_NAMES, NODE_NAMES, edge_features, node_features
-from ssbray.graph.regions import find_regions
-from ssbray.units import metres
+from ssbray.graph.regions import Regions, find_regions
+from ssbray.units import S_per_cm, metres, ohm_cm2
 
 
 def build(phase_map: PhaseMap, sigma: Mapping[int, float], interfaces: Mapping[tuple[int, int], float] | None = None,
@@ -46,12 +46,11 @@ def build(phase_map: PhaseMap, sigma: Mapping[int, float], interfaces: Mapping[t
     pixel = metres(phase_map.pixel_size_nm)
     asr = _asr(regions.label[boundaries.pair], interfaces or {}, len(phase_map.phases))
     if phase_map.grains is not None:  # grain 0 is "none": no boundary is known there
-        grain = np.zeros(len(regions.label), dtype=np.int64)
-        grain[regions.image.reshape(-1)] = phase_map.grains.reshape(-1)
+        grain = phase_map.grains.reshape(-1)[regions.first]
         same = regions.label[boundaries.pair[0]] == regions.label[boundaries.pair[1]]
         asr[same & (grain[boundaries.pair] == 0).any(axis=0)] = 0.0
-    circuit = solve_circuit(regions, boundaries, _conductivity(regions.label, sigma, phase_map.phases), asr / pixel,
-                            axis=along)
+    conductivity = _conductivity(regions.label, sigma, phase_map.phases)
+    circuit = solve_circuit(regions, boundaries, conductivity, asr / pixel, axis=along)
     nodes = node_features(regions, boundaries, circuit, axis=along)
     terminals = np.zeros(len(regions.label), dtype=np.int64)
     terminals[np.unique(regions.image.take(0, axis=along))] += 1
@@ -60,7 +59,26 @@ def build(phase_map: PhaseMap, sigma: Mapping[int, float], interfaces: Mapping[t
         node_features=nodes, node_names=NODE_NAMES,
         edge_index=boundaries.pair, edge_features=edge_features(regions, boundaries, circuit, axis=along),
         edge_names=EDGE_NAMES, terminals=terminals, phase=regions.label, phases=phase_map.phases,
-        sigma_network=circuit.sigma_eff, thickness_m=labels.shape[along] * pixel)
+        sigma_network=circuit.sigma_eff, thickness_m=labels.shape[along] * pixel,
+        measures=_measures(regions, boundaries, conductivity, asr, phase_map.pixel_size_nm, along))
+
+
+def _measures(regions: Regions, boundaries: Boundaries, sigma: FloatArray, asr: FloatArray, pixel_nm: float,
+              along: int) -> GraphMeasures:
+    """Give regions, boundaries and contacts their units."""
+    ndim, n = regions.image.ndim, len(sigma)
+    depth = regions.centroid[:, along]
+    ends = [np.bincount(regions.image.take(row, axis=along).reshape(-1), minlength=n) for row in (0, -1)]
+    touching = [np.flatnonzero(faces) for faces in ends]
+    return GraphMeasures(
+        sigma_S_per_cm=sigma * S_per_cm(1.0), size_nm=regions.pixels * pixel_nm**ndim,
+        centroid_nm=regions.centroid * pixel_nm, length_nm=boundaries.area * pixel_nm ** (ndim - 1),
+        distance_nm=boundaries.distance.sum(axis=0) * pixel_nm, normal=boundaries.normal,
+        interface_ohm_cm2=asr * ohm_cm2(1.0),
+        contact=np.stack([np.concatenate(touching), np.repeat([1, 2], [len(t) for t in touching])]),
+        contact_length_nm=np.concatenate([ends[k][touching[k]] for k in (0, 1)]) * pixel_nm ** (ndim - 1),
+        contact_distance_nm=np.concatenate([depth[touching[0]], regions.image.shape[along] - depth[touching[1]]])
+        * pixel_nm)
 
 
 def _conductivity(label: NDArray[np.int64], sigma: Mapping[int, float], phases: tuple[str, ...]) -> FloatArray:

@@ -27,6 +27,10 @@ NODE_NAMES = (
     "spans",  # 1 if it touches both
     "current",  # share of the network's current that passes through
     "loss",  # share of the network's dissipation; sums to 1 over the nodes
+    "ln_fine",  # ln(conductivity of the subdivided network / that of the network): the same for all nodes
+    "fine_loss",  # share of the subdivided network's dissipation that is inside; with the edges, sums to 1
+    "thinness",  # pixel edge / local thickness, where it dissipates
+    "stairs",  # pixel faces / true length of the boundaries, where it dissipates
 )
 EDGE_NAMES = (
     "ln_length",  # ln(area / thickness^(ndim - 1))
@@ -40,6 +44,8 @@ EDGE_NAMES = (
     "ln_distance",  # ln(distance between the centroids along the normal / thickness)
     "current",  # share of the network's current
     "loss",  # share of the network's dissipation
+    "fine_current",  # share of the subdivided network's current
+    "fine_loss",  # share of its dissipation that is in the interface
 )
 
 
@@ -70,6 +76,10 @@ def node_features(regions: Regions, boundaries: Boundaries, circuit: Circuit, *,
         first & last,
         circuit.node_current,
         circuit.node_loss,
+        np.full(n, np.log(circuit.fine.sigma_eff / circuit.sigma_eff) if circuit.sigma_eff > 0 else 0.0),
+        circuit.fine.node_loss,
+        circuit.fine.thinness,
+        circuit.fine.stairs,
     ], axis=1).astype(np.float64)
 
 
@@ -96,6 +106,8 @@ def edge_features(regions: Regions, boundaries: Boundaries, circuit: Circuit, *,
         np.log(boundaries.distance.sum(axis=0) / thickness),
         circuit.current,
         circuit.loss,
+        circuit.fine.edge_current,
+        circuit.fine.edge_loss,
     ], axis=1).astype(np.float64)
 
 

@@ -3,6 +3,7 @@
 from ssbray.surrogate.config import TrainingConfig
 from ssbray.surrogate.evaluation import evaluate
 from ssbray.surrogate.model import Surrogate
+from ssbray.surrogate.splits import split
 from ssbray.surrogate.training import train
 
-__all__ = ["Surrogate", "TrainingConfig", "evaluate", "train"]
+__all__ = ["Surrogate", "TrainingConfig", "evaluate", "split", "train"]

@@ -9,17 +9,30 @@ import numpy as np
 from ssbray.domain import FeatureGraph, FloatArray
 
 
+def ln_prior(graphs: Sequence[FeatureGraph]) -> FloatArray:
+    """What physics says before any learning: ln of the subdivided network's conductivity [S/m], (n,).
+
+    -inf where it does not percolate.
+    """
+    with np.errstate(divide="ignore"):
+        plain = np.log([graph.sigma_network for graph in graphs]) if graphs else np.zeros(0)
+    return np.asarray(plain + [graph.node_features[0, graph.node_names.index("ln_fine")] for graph in graphs])
+
+
 def descriptor_names(graph: FeatureGraph) -> tuple[str, ...]:
     """Names of the columns of `descriptors`."""
-    return (*(f"node:{name}" for name in graph.node_names), *(f"edge:{name}" for name in graph.edge_names),
-            "area:ln_sigma", "area:ln_diameter", "area:blocks", "ln_nodes")
+    nodes, edges = graph.node_names, graph.edge_names
+    return (*(f"node:{name}" for name in nodes), *(f"edge:{name}" for name in edges),
+            *(f"fine:node:{name}" for name in nodes), *(f"fine:edge:{name}" for name in edges),
+            "area:ln_sigma", "area:ln_diameter", "area:blocks", "ln_nodes", "fine:interfaces")
 
 
 def descriptors(graphs: Sequence[FeatureGraph]) -> FloatArray:
     """Pool the raw features of each graph.
 
-    Features are averaged with the share of the network's dissipation as weight, where they matter for
-    the conductivity, and a few with the area, where they tell what else is in the map.
+    Features are averaged with the share of the dissipation as weight, where they matter for the
+    conductivity, once as the network has it and once as the subdivided network has it, and a few with
+    the area, where they tell what else is in the map.
 
     Returns
     -------
@@ -28,12 +41,12 @@ def descriptors(graphs: Sequence[FeatureGraph]) -> FloatArray:
     rows = []
     for g in graphs:
         x, e = g.node_features, g.edge_features
-        area = x[:, g.node_names.index("area_fraction")]
+        node, edge = g.node_names.index, g.edge_names.index
+        area, inside, thin = x[:, node("area_fraction")], x[:, node("fine_loss")], e[:, edge("fine_loss")]
         rows.append(np.concatenate([
-            x[:, g.node_names.index("loss")] @ x,
-            e[:, g.edge_names.index("loss")] @ e,
-            [area @ x[:, g.node_names.index(name)] for name in ("ln_sigma", "ln_diameter", "blocks")],
-            [np.log(len(x))],
+            x[:, node("loss")] @ x, e[:, edge("loss")] @ e, inside @ x, thin @ e,
+            [area @ x[:, node(name)] for name in ("ln_sigma", "ln_diameter", "blocks")],
+            [np.log(len(x)), thin.sum()],
         ]))
     return np.stack(rows)
 

@@ -8,17 +8,21 @@ from contextlib import contextmanager
 import numpy as np
 import pyro
 import torch
+from numpy.typing import NDArray
 from pyro.infer import SVI, TraceMeanField_ELBO
 from pyro.optim import ClippedAdam
 from pyro.util import get_rng_state, set_rng_state
-from torch import Tensor
+from torch import Tensor, nn
 
 from ssbray.domain import FeatureGraph, FloatArray
 from ssbray.rng import stream, subseed
 from ssbray.surrogate.batch import GraphBatch, Scaling, union
 from ssbray.surrogate.bayes import BayesianNet, prior_widths
 from ssbray.surrogate.config import TrainingConfig
-from ssbray.surrogate.net import RecurrentGraphNet
+from ssbray.surrogate.labels import Labels
+from ssbray.surrogate.net import Output, RecurrentGraphNet
+
+Batches = Callable[[], tuple[GraphBatch, Labels, Tensor]]
 
 
 @contextmanager
@@ -38,81 +42,128 @@ def reproducible(seed: int) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def fit(graphs: Sequence[FeatureGraph], target: FloatArray, scaling: Scaling, config: TrainingConfig, *, count: int,
-        seed: int, device: str, tick: Callable[[], None]) -> tuple[dict[str, Tensor], float]:
+def minibatches(data: GraphBatch, labels: Labels, seen: NDArray[np.integer], size: int, seed: int) -> Batches:
+    """Draw graphs epoch by epoch: each once, in a new order."""
+    order = stream(seed, "batches")
+    size = min(size, len(seen))
+    waiting = np.zeros(0, dtype=np.int64)
+    device = data.nodes.device
+
+    def draw() -> tuple[GraphBatch, Labels, Tensor]:
+        nonlocal waiting
+        if len(waiting) < size:
+            waiting = order.permutation(len(seen))
+        rows, waiting = waiting[:size], waiting[size:]
+        chosen = torch.as_tensor(seen[rows], device=device)
+        return data.take(chosen), labels.take(data, chosen), torch.as_tensor(rows, device=device)
+
+    return draw
+
+
+def fit(data: GraphBatch, labels: Labels, seen: NDArray[np.integer], sizes: tuple[int, int, int],
+        config: TrainingConfig, *, count: int, seed: int, tick: Callable[[], None]) -> tuple[dict[str, Tensor], float]:
     """Fit the weights: maximum a posteriori first, then the variational posterior.
 
     Parameters
     ----------
-    graphs, target : N graphs and (N,) standardised targets.
-    scaling : of the features.
+    data, labels : all graphs, on the device where the fit runs.
+    seen : (N,) rows of those to learn from.
+    sizes : numbers of features.
     config : options.
     count : posterior samples wanted.
     seed : decides every draw.
-    device : "cpu" or "cuda".
     tick : called after each step.
 
     Returns
     -------
     samples : weight tensors (count, ...), on the CPU.
-    noise : standard deviation of the noise, standardised.
+    noise : standard deviation of the common noise, standardised.
     """
-    order = stream(seed, "batches")
-    values = torch.as_tensor(target, dtype=torch.float32, device=device)
-
-    def batch() -> tuple[GraphBatch, Tensor, Tensor]:
-        rows = order.choice(len(graphs), min(config.batch_size, len(graphs)), replace=False)
-        index = torch.as_tensor(rows, device=device)
-        return union([graphs[row] for row in rows], scaling, device), values[index], index
-
+    batch = minibatches(data, labels, seen, config.batch_size, seed)
+    map_steps, vi_steps = config.duration(len(seen))
     with reproducible(subseed(seed, "weights")):
-        net = RecurrentGraphNet(len(scaling.node_names), len(scaling.edge_names), config.hidden, config.steps)
-        net.to(device)
-        _maximise(net, batch, len(graphs), config, tick)
+        net = RecurrentGraphNet(sizes, config.hidden, config.steps).to(data.nodes.device)
+        maximise(net, batch, len(seen), map_steps, config, tick)
         start = {name: p.detach().clone() for name, p in net.named_parameters()}
         centred = config.prior_centre == "map"
         bayes = BayesianNet(net, prior_gain=config.centred_gain if centred else config.prior_gain,
-                            guide_width=config.guide_width, noise=config.map_noise, centre=start if centred else None)
+                            guide_width=config.guide_width, noise=config.map_noise, centre=start if centred else None,
+                            learned_noise=config.noise == "learned", share_counts=config.share_counts)
         svi = SVI(bayes.model, bayes.guide,
-                  ClippedAdam({"lr": config.vi_rate, "lrd": 0.1 ** (1 / config.vi_steps)}), TraceMeanField_ELBO())
-        warm = config.kl_warm_up * config.vi_steps
-        for step in range(config.vi_steps):
-            svi.step(*batch(), len(graphs), min(1.0, (step + 1) / max(warm, 1.0)))
+                  ClippedAdam({"lr": config.vi_rate, "lrd": 0.1 ** (1 / vi_steps)}), TraceMeanField_ELBO())
+        warm = config.kl_warm_up * vi_steps
+        for step in range(vi_steps):
+            svi.step(*batch(), len(seen), min(1.0, (step + 1) / max(warm, 1.0)))
             tick()
         samples = {name: value.cpu() for name, value in bayes.draw(count).items()}
         return samples, float(pyro.param("noise").detach())
 
 
-def _maximise(net: RecurrentGraphNet, batch: Callable[[], tuple[GraphBatch, Tensor, Tensor]], total: int,
-              config: TrainingConfig, tick: Callable[[], None]) -> None:
-    """Move the weights to the maximum of the posterior under zero-centred priors and fixed noise."""
+def misfit(net: nn.Module, batch: GraphBatch, labels: Labels, total: int, config: TrainingConfig) -> Tensor:
+    """What the maximum a posteriori minimises: the negative log posterior times 2 s^2 / N, s the common noise.
+
+    With constant noise and no shares that is MSE + lambda |w|^2 sqrt(fan in), lambda = s^2 / (N gain^2).
+    A learned noise weighs each graph by its deviation, so that graphs said to be noisy still teach
+    (Seitzer et al., arXiv 2203.09168, beta = 1/2).
+    """
     widths = prior_widths(net, config.prior_gain)
+    out: Output = net(batch)
+    squared = (out.mean - labels.value) ** 2
+    penalty = torch.stack([((p / widths[name]) ** 2).sum() for name, p in net.named_parameters()]).sum()
+    fixed = 2 * config.map_noise**2
+    loss = squared
+    if config.noise == "learned":
+        own = torch.exp(out.ln_noise)
+        weight = own.detach() / own.detach().mean()
+        loss = weight * (squared / own**2 + fixed * out.ln_noise)
+    if config.share_counts:
+        loss = loss + fixed * config.share_counts * labels.misplaced(out, batch)
+    return loss.mean() + fixed / (2 * total) * penalty
+
+
+def maximise(net: nn.Module, batch: Batches, total: int, steps: int, config: TrainingConfig,
+             tick: Callable[[], None]) -> None:
+    """Move the weights to the maximum of the posterior under zero-centred priors and a fixed common noise."""
     adam = torch.optim.Adam(net.parameters(), config.map_rate)
-    rate = torch.optim.lr_scheduler.OneCycleLR(adam, config.map_rate, total_steps=config.map_steps)
-    decay = 2 * config.map_noise**2 / total
-    for _ in range(config.map_steps):
-        graphs, target, _ = batch()
-        penalty = torch.stack([((p / widths[name]) ** 2).sum() for name, p in net.named_parameters()]).sum() / 2
-        loss = ((net(graphs) - target) ** 2).mean() + decay * penalty
+    rate = torch.optim.lr_scheduler.OneCycleLR(adam, config.map_rate, total_steps=steps)
+    for _ in range(steps):
+        graphs, labels, _ = batch()
+        loss = misfit(net, graphs, labels, total, config)
         adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         adam.step()
         rate.step()
         tick()
 
 
-def sampled_mean(samples: dict[str, Tensor], graphs: Sequence[FeatureGraph], scaling: Scaling, config: TrainingConfig,
-                 device: str = "cpu", block: int = 128) -> FloatArray:
-    """Standardised output of every weight sample for every graph, (samples, n)."""
+def outputs(samples: dict[str, Tensor], graphs: Sequence[FeatureGraph], scaling: Scaling, config: TrainingConfig,
+            device: str = "cpu", block: int = 256) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
+    """What every weight sample says of every graph.
+
+    Returns
+    -------
+    mean : (samples, n) standardised.
+    ln_noise : (samples, n) relative to the common noise.
+    shares : for each graph (nodes + edges,), averaged over the samples.
+    """
     with torch.device("meta"):  # a shape without numbers: drawing first weights would disturb the caller's generator
-        net = RecurrentGraphNet(len(scaling.node_names), len(scaling.edge_names), config.hidden, config.steps)
+        net = RecurrentGraphNet(scaling.sizes, config.hidden, config.steps)
     weights = [{name: value[s].to(device) for name, value in samples.items()}
                for s in range(len(next(iter(samples.values()))))]
-    out = np.empty((len(weights), len(graphs)))
+    mean, ln_noise = np.empty((2, len(weights), len(graphs)))
+    shares: list[FloatArray] = []
     with torch.inference_mode():
         for begin in range(0, len(graphs), block):
             batch = union(graphs[begin:begin + block], scaling, device)
+            nodes, edges = torch.zeros_like(batch.nodes[:, 0]), torch.zeros_like(batch.edges[:, 0])
+            here = slice(begin, begin + block)
             for s, one in enumerate(weights):
-                out[s, begin:begin + block] = torch.func.functional_call(net, one, (batch,)).cpu().numpy()
-    return out
+                out: Output = torch.func.functional_call(net, one, (batch,))
+                mean[s, here], ln_noise[s, here] = out.mean.cpu().numpy(), out.ln_noise.cpu().numpy()
+                nodes += torch.exp(out.ln_node) / len(weights)
+                edges += torch.exp(out.ln_edge) / len(weights)
+            cut = [torch.cumsum(count, 0)[:-1].cpu().numpy() for count in (batch.node_count, batch.edge_count)]
+            shares += [np.concatenate(pair).astype(np.float64) for pair in zip(
+                np.split(nodes.cpu().numpy(), cut[0]), np.split(edges.cpu().numpy(), cut[1]), strict=True)]
+    return mean, ln_noise if config.noise == "learned" else np.zeros_like(ln_noise), shares

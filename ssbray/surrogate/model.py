@@ -18,10 +18,11 @@ from ssbray.domain import FeatureGraph, FloatArray, Prediction
 from ssbray.errors import InputError
 from ssbray.surrogate import store
 from ssbray.surrogate.batch import Scaling
+from ssbray.surrogate.calibration import Calibration
 from ssbray.surrogate.config import TrainingConfig
-from ssbray.surrogate.descriptors import descriptors, standardise
-from ssbray.surrogate.fit import sampled_mean
-from ssbray.surrogate.scores import half_width
+from ssbray.surrogate.descriptors import descriptors, ln_prior, standardise
+from ssbray.surrogate.fit import outputs
+from ssbray.surrogate.labels import Shares
 
 
 def check_device(device: str) -> str:
@@ -33,20 +34,36 @@ def check_device(device: str) -> str:
     return device
 
 
+def moments(mean: FloatArray, ln_noise: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Moments of a mixture of Gaussians, one for each weight sample.
+
+    Parameters
+    ----------
+    mean, ln_noise : (samples, n), the noise relative to `noise`, (samples,).
+
+    Returns
+    -------
+    mean, epistemic, aleatoric : (n,) each; the squares of the deviations add up to the variance.
+    """
+    within = np.sqrt(np.mean((noise[:, None] * np.exp(ln_noise)) ** 2, axis=0))
+    return mean.mean(axis=0), mean.std(axis=0, ddof=1), within
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Surrogate:
     """Posterior weight samples of the network, and the scales around them.
 
-    The model says ``ln(sigma / sigma_network) = shift + spread * net(graph)``, so all its deviations
-    are those of ln sigma. Predictions are deterministic: the samples were drawn once, after training.
+    The model says ``ln(sigma / sigma_network) = shift + spread * net(graph)``, with the network of the
+    subdivided regions, so all its deviations are those of ln sigma. Predictions are deterministic: the
+    samples were drawn once, after training.
     """
 
     samples: dict[str, Tensor]  #: (S, ...) of each weight tensor
     scaling: Scaling
     shift: float  #: mean of the training targets
     spread: float  #: their standard deviation
-    noise: float  #: standard deviation of the noise [ln sigma], before recalibration
-    inflation: float  #: factor on all deviations, from held-out groups; 1 where too few
+    noise: FloatArray  #: (S,) standard deviation of the common noise [ln sigma], before recalibration
+    calibration: Calibration  #: from held-out groups
     known: FloatArray  #: (n, c) descriptors of the training graphs
     config: TrainingConfig
     card: dict[str, Any] = field(default_factory=dict)  #: what it was trained on, and what to beware of
@@ -66,11 +83,11 @@ class Surrogate:
         live = [k for k, graph in enumerate(graphs) if graph.sigma_network > 0]
         if live:
             chosen = [graphs[k] for k in live]
-            drawn = sampled_mean(self.samples, chosen, self.scaling, self.config, check_device(device))
-            network = np.log([graph.sigma_network for graph in chosen])
-            mean[live] = network + self.shift + self.spread * drawn.mean(axis=0)
-            epistemic[live] = self.inflation * self.spread * drawn.std(axis=0, ddof=1)
-            aleatoric[live] = self.inflation * self.noise
+            drawn, ln_noise, _ = outputs(self.samples, chosen, self.scaling, self.config, check_device(device))
+            centre, spread, noise = moments(drawn, ln_noise, self.noise / self.spread)
+            factor = self.spread * self.calibration.inflation
+            mean[live] = ln_prior(chosen) + self.shift + self.spread * centre
+            epistemic[live], aleatoric[live] = factor * spread, factor * noise
         return mean, epistemic, aleatoric
 
     def predict(self, graphs: Sequence[FeatureGraph], device: str = "cpu") -> list[Prediction]:
@@ -81,12 +98,28 @@ class Surrogate:
         """
         moments = self.predict_arrays(graphs, device)
         inside = self.in_domain(graphs)
-        reach = half_width(90) * np.hypot(moments[1], moments[2])
+        reach = self.calibration.reach * np.hypot(moments[1], moments[2])
         with np.errstate(over="ignore"):
             low, high = np.exp(moments[0] - reach), np.exp(moments[0] + reach)
         return [Prediction(mean_ln=float(m), epistemic_ln=float(e), aleatoric_ln=float(a), in_domain=bool(known),
                            interval90=(float(below), float(above)), model_version=self.version)
                 for m, e, a, known, below, above in zip(*moments, inside, low, high, strict=True)]
+
+    def losses(self, graphs: Sequence[FeatureGraph], device: str = "cpu") -> list[Shares]:
+        """Where the resistance sits: the share of the dissipation in each node, and in each edge's interface.
+
+        The shares of a graph sum to 1; all are zero where the network does not percolate. A model that
+        was trained without such labels gives those of the subdivided network.
+        """
+        self.scaling.check(graphs)
+        found = [(np.zeros(graph.size[0]), np.zeros(graph.size[1])) for graph in graphs]
+        live = [k for k, graph in enumerate(graphs) if graph.sigma_network > 0]
+        if live:
+            chosen = [graphs[k] for k in live]
+            shares = outputs(self.samples, chosen, self.scaling, self.config, check_device(device))[2]
+            for k, share in zip(live, shares, strict=True):
+                found[k] = (share[:graphs[k].size[0]], share[graphs[k].size[0]:])
+        return found
 
     def novelty(self, graphs: Sequence[FeatureGraph]) -> FloatArray:
         """Distance of each graph to the nearest training graphs, in standard deviations of the descriptors."""

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from ssbray.surrogate.batch import GraphBatch
 
+FLOOR = 1e-6  #: added to a share of the dissipation before its logarithm
+LARGEST_LN_NOISE = 3.0
+
+
+class Output(NamedTuple):
+    """What the network says of B graphs with N nodes and M edges."""
+
+    mean: Tensor  #: (B,) standardised corrections
+    ln_noise: Tensor  #: (B,) of their noise, relative to a noise common to all
+    ln_node: Tensor  #: (N,) ln of each node's share of the dissipation
+    ln_edge: Tensor  #: (M,) and of each edge's; over a graph, the shares sum to 1
+
 
 class RecurrentGraphNet(nn.Module):
-    """One number per graph: the correction ln(sigma_FE / sigma_network), standardised.
+    """The correction ln(sigma_FE / sigma_network), standardised, how sure it is, and where the resistance sits.
 
     Nodes exchange messages over gated edges and update their state by one shared GRU cell, T times:
     the gated graph network of Li et al. (arXiv 1511.05493) with the normalised sigmoid gates of Bresson
@@ -19,20 +33,24 @@ class RecurrentGraphNet(nn.Module):
 
     The readout is mean, sum and maximum over nodes. The sum is weighted by each node's share of the
     dissipation, because the conductivity is intensive, and because to first order a local change of
-    resistance counts by that share; edges enter in the same way.
-
-    A linear term in the features, pooled likewise, is added: with few graphs the posterior falls back on it.
+    resistance counts by that share; edges enter in the same way, and so do the descriptors of the whole
+    graph, also by a linear term of their own: with few graphs the posterior falls back on it. The noise
+    is read from the same state. Two more heads correct the network's shares of the dissipation.
 
     Parameters
     ----------
-    node_dim, edge_dim : numbers of features.
+    sizes : numbers of features of a node, an edge and a whole graph.
     hidden : width of every state.
     steps : T.
+    dropout : probability with which states of the readout are left out (Gal and Ghahramani, arXiv
+        1506.02142); only for comparison, always on where positive.
     """
 
-    def __init__(self, node_dim: int, edge_dim: int, hidden: int, steps: int) -> None:
+    def __init__(self, sizes: tuple[int, int, int], hidden: int, steps: int, dropout: float = 0.0) -> None:
         super().__init__()
+        node_dim, edge_dim, whole_dim = sizes
         self.steps = steps
+        self.dropout = dropout
         self.encode_node = nn.Linear(node_dim, hidden)
         self.encode_edge = nn.Linear(edge_dim, hidden)
         self.gate_edge = nn.Linear(hidden, hidden)
@@ -43,12 +61,30 @@ class RecurrentGraphNet(nn.Module):
         self.cell_input = nn.Linear(hidden, 3 * hidden)
         self.cell_state = nn.Linear(hidden, 3 * hidden, bias=False)
         self.edge_out = nn.Linear(2 * hidden, hidden)
-        self.mix = nn.Linear(4 * hidden, hidden)
+        self.mix = nn.Linear(4 * hidden + whole_dim, hidden)
         self.out = nn.Linear(hidden, 1, bias=False)
-        self.skip = nn.Linear(node_dim + edge_dim, 1)
+        self.skip = nn.Linear(whole_dim, 1)
+        self.noise = nn.Linear(hidden, 1, bias=False)
+        self.noise_skip = nn.Linear(whole_dim, 1)
+        self.node_share = nn.Linear(hidden, 1)
+        self.edge_share = nn.Linear(hidden, 1)
+        for head in (self.noise, self.noise_skip, self.node_share, self.edge_share):
+            for parameter in head.parameters():
+                nn.init.zeros_(parameter)
 
-    def forward(self, batch: GraphBatch) -> Tensor:
-        """(B,) standardised corrections."""
+    def forward(self, batch: GraphBatch) -> Output:
+        """Read a batch."""
+        z, h, pair = self.states(batch)
+        ln_noise = (self.noise(z) + self.noise_skip(batch.whole)).squeeze(-1)
+        ln_node = torch.log(batch.node_loss + FLOOR) + self.node_share(h)
+        ln_edge = torch.log(batch.edge_loss + FLOOR) + self.edge_share(pair)
+        total = torch.log(_pool(torch.exp(ln_node), batch) + _pool_edges(torch.exp(ln_edge), batch))
+        return Output((self.out(z) + self.skip(batch.whole)).squeeze(-1),
+                      LARGEST_LN_NOISE * torch.tanh(ln_noise / LARGEST_LN_NOISE),
+                      (ln_node - total[batch.graph]).squeeze(-1), (ln_edge - total[batch.edge_graph]).squeeze(-1))
+
+    def states(self, batch: GraphBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, H) of the whole graphs, (N, H) of nodes, (M, H) of edges."""
         h = torch.tanh(self.encode_node(batch.nodes))  # (N, H)
         e = torch.tanh(self.encode_edge(batch.edges))  # (M, H)
         a, b = batch.first, batch.second
@@ -64,15 +100,14 @@ class RecurrentGraphNet(nn.Module):
             h = self._update(m, h)
         pair = torch.tanh(self.edge_out(torch.cat([h[a] + h[b], e], dim=-1)))
         pooled = torch.cat([
-            _pool(h, batch) / batch.size,
+            _pool(h, batch) / batch.node_count[:, None],
             _pool(batch.node_loss * h, batch),
             _maximum(h, batch),
-            h.new_zeros(batch.count, h.shape[-1]).index_add(0, batch.graph[a], batch.edge_loss * pair),
+            _pool_edges(batch.edge_loss * pair, batch),
+            batch.whole,
         ], dim=-1)
-        plain = torch.cat([_pool(batch.node_loss * batch.nodes, batch),
-                           batch.edges.new_zeros(batch.count, batch.edges.shape[-1]).index_add(
-                               0, batch.graph[a], batch.edge_loss * batch.edges)], dim=-1)
-        return (self.out(torch.tanh(self.mix(pooled))) + self.skip(plain)).squeeze(-1)
+        z = torch.tanh(self.mix(nn.functional.dropout(pooled, self.dropout)))
+        return nn.functional.dropout(z, self.dropout), h, pair
 
     def _update(self, m: Tensor, h: Tensor) -> Tensor:
         """One step of a gated recurrent unit (Cho et al., arXiv 1406.1078)."""
@@ -90,6 +125,11 @@ def _gather(to_first: Tensor, to_second: Tensor, first: Tensor, second: Tensor, 
 def _pool(x: Tensor, batch: GraphBatch) -> Tensor:
     """Sum over the nodes of each graph."""
     return x.new_zeros(batch.count, x.shape[-1]).index_add(0, batch.graph, x)
+
+
+def _pool_edges(x: Tensor, batch: GraphBatch) -> Tensor:
+    """Sum over the edges of each graph."""
+    return x.new_zeros(batch.count, x.shape[-1]).index_add(0, batch.edge_graph, x)
 
 
 def _maximum(x: Tensor, batch: GraphBatch) -> Tensor:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,22 +19,25 @@ from pydantic import ValidationError
 import ssbray
 from ssbray.errors import InputError
 from ssbray.surrogate.batch import Scaling
+from ssbray.surrogate.calibration import Calibration
 from ssbray.surrogate.config import TrainingConfig
 
 if TYPE_CHECKING:
     from ssbray.surrogate.model import Surrogate
 
-FORMAT = "ssbray.surrogate/1"
+FORMAT = "ssbray.surrogate/2"
 WEIGHTS, HEADER = "weights.safetensors", "model.json"
-SCALARS = ("shift", "spread", "noise", "inflation")
-SCALES = ("node_mean", "node_std", "edge_mean", "edge_std")
+SCALARS = ("shift", "spread")
+ARRAYS = ("noise", "known")
+SCALES = ("node_mean", "node_std", "edge_mean", "edge_std", "whole_mean", "whole_std")
 
 
 def pack(model: Surrogate) -> bytes:
     """Serialise every number of the model; equal models give equal bytes."""
     tensors = {f"weight.{name}": value.contiguous() for name, value in model.samples.items()}
-    tensors["known"] = torch.as_tensor(model.known)
-    tensors |= {name: torch.tensor(getattr(model, name), dtype=torch.float64) for name in SCALARS}
+    tensors |= {name: torch.tensor(getattr(model, name), dtype=torch.float64) for name in (*SCALARS, *ARRAYS)}
+    tensors["calibration"] = torch.tensor([getattr(model.calibration, one.name) for one in fields(Calibration)],
+                                          dtype=torch.float64)
     tensors |= {name: torch.as_tensor(getattr(model.scaling, name)) for name in SCALES}
     return safetensors.torch.save(tensors)
 
@@ -82,11 +86,15 @@ def load(directory: Path) -> dict[str, Any]:
         config = TrainingConfig(**header["config"])
         scaling = Scaling(node_names=tuple(header["node_names"]), edge_names=tuple(header["edge_names"]),
                           **{name: np.asarray(tensors[name].numpy(), dtype=np.float64) for name in SCALES})
+        inflation, reach, graphs, conformal = map(float, tensors["calibration"])
         return {"samples": {name.removeprefix("weight."): value for name, value in tensors.items()
                             if name.startswith("weight.")},
                 "scaling": scaling, "config": config, "card": header["card"],
-                "known": tensors["known"].numpy(), **{name: float(tensors[name]) for name in SCALARS}}
-    except (KeyError, TypeError, ValidationError, safetensors.SafetensorError) as error:
+                "calibration": Calibration(inflation=inflation, reach=reach, graphs=int(graphs),
+                                           conformal=bool(conformal)),
+                **{name: tensors[name].numpy() for name in ARRAYS},
+                **{name: float(tensors[name]) for name in SCALARS}}
+    except (KeyError, TypeError, ValueError, ValidationError, safetensors.SafetensorError) as error:
         raise refuse(f"the model is incomplete ({type(error).__name__}: {error}): train it again") from error
 
 

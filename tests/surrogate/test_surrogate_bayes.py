@@ -10,6 +10,9 @@ from pyro.optim import Adam
 
 from ssbray.surrogate.batch import Scaling, union
 from ssbray.surrogate.bayes import BayesianNet, prior_widths
+from ssbray.surrogate.config import TrainingConfig
+from ssbray.surrogate.fit import misfit
+from ssbray.surrogate.labels import Labels
 from ssbray.surrogate.net import RecurrentGraphNet
 
 from .voronoi_maps import random_case
@@ -30,9 +33,10 @@ def clean():
 
 def make(graphs, **options):
     scaling = Scaling.fit(graphs)
-    net = RecurrentGraphNet(len(scaling.node_names), len(scaling.edge_names), hidden=6, steps=2)
+    net = RecurrentGraphNet(scaling.sizes, hidden=6, steps=2)
     options = {"prior_gain": 1.0, "guide_width": 0.5, "noise": 0.3} | options
-    data = union(graphs, scaling), torch.linspace(-1, 1, len(graphs)), torch.arange(len(graphs)), len(graphs)
+    labels = Labels(value=torch.linspace(-1, 1, len(graphs)))
+    data = union(graphs, scaling), labels, torch.arange(len(graphs)), len(graphs)
     return net, BayesianNet(net, **options), data
 
 
@@ -69,17 +73,46 @@ def test_map_is_the_limit(graphs, centred):
     centre = {name: p.detach() + 0.1 for name, p in net.named_parameters()} if centred else None
     noise, total = 0.3, 600
     bayes = BayesianNet(net, prior_gain=0.7, guide_width=1e-5, noise=noise, centre=centre)
-    batch, target, rows = union(graphs, Scaling.fit(graphs)), torch.linspace(-1, 1, len(graphs)), torch.arange(6)
-    loss = TraceMeanField_ELBO().differentiable_loss(bayes.model, bayes.guide, batch, target, rows, total)
+    batch, rows = union(graphs, Scaling.fit(graphs)), torch.arange(6)
+    labels = Labels(value=torch.linspace(-1, 1, len(graphs)))
+    loss = TraceMeanField_ELBO().differentiable_loss(bayes.model, bayes.guide, batch, labels, rows, total)
     (2 * noise**2 / total * loss).backward()
-    ((net(batch) - target) ** 2).mean().backward()
+    ((net(batch).mean - labels.value) ** 2).mean().backward()
     widths = prior_widths(net, 0.7)
     for name, p in net.named_parameters():
         decay = noise**2 / (total * widths[name] ** 2)
         away = p.detach() - (centre[name] if centred else 0)
-        expected = p.grad + 2 * decay * away
+        expected = (0 if p.grad is None else p.grad) + 2 * decay * away
         got = pyro.get_param_store()._params[f"mean.{name}"].grad
         assert torch.allclose(got, expected, atol=2e-4, rtol=2e-3), name
+
+
+def test_the_start_minimises_mse_plus_lambda_squared_weights(graphs):
+    """With constant noise and no shares, what the first stage minimises is literally the sum of the two."""
+    net, _, (batch, labels, _, _) = make(graphs)
+    config = TrainingConfig(noise="constant", share_counts=0, map_noise=0.3, prior_gain=0.7)
+    weight = sum(float(((p.detach() / prior_widths(net, 1.0)[n]) ** 2).sum()) for n, p in net.named_parameters())
+    mse = float(((net(batch).mean - labels.value) ** 2).mean().detach())
+    assert float(misfit(net, batch, labels, 500, config).detach()) == pytest.approx(
+        mse + 0.3**2 / (500 * 0.7**2) * weight, rel=1e-5)
+
+
+def test_learned_noise_and_shares_enter_the_likelihood(graphs):
+    """-ELBO less its divergence is the negative log likelihood, by hand."""
+    net, bayes, (batch, labels, rows, _) = make(graphs, guide_width=1e-6, learned_noise=True, share_counts=3.0)
+    with torch.no_grad():
+        net.noise_skip.weight.normal_(0, 0.1)
+    bayes = BayesianNet(net, prior_gain=1.0, guide_width=1e-6, noise=0.3, learned_noise=True, share_counts=3.0)
+    nodes, edges = batch.node_loss.squeeze(1), batch.edge_loss.squeeze(1)
+    labels = Labels(value=labels.value, nodes=nodes.flip(0), edges=edges)
+    with torch.no_grad():
+        out = net(batch)
+        std = 0.3 * torch.exp(out.ln_noise)
+        expected = (0.5 * ((labels.value - out.mean) / std) ** 2 + torch.log(std) + 0.5 * np.log(2 * np.pi)).sum()
+        expected += 3 * labels.misplaced(out, batch).sum()
+        found = TraceMeanField_ELBO().loss(bayes.model, bayes.guide, batch, labels, rows, len(rows), 1e-12)
+    assert out.ln_noise.std() > 0.01
+    assert found == pytest.approx(float(expected), rel=1e-3)
 
 
 def test_warm_up_scales_the_divergence_alone(graphs):

@@ -1,6 +1,6 @@
 """What the network must not see: numbering, company, and which electrode is which."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -26,11 +26,11 @@ def answer(cases):
     graphs = [case.graph() for case in cases]
     scaling = Scaling.fit(graphs)
     torch.manual_seed(1)
-    net = RecurrentGraphNet(len(scaling.node_names), len(scaling.edge_names), hidden=16, steps=3)
+    net = RecurrentGraphNet(scaling.sizes, hidden=16, steps=3)
 
     def evaluate(*chosen):
         with torch.inference_mode():
-            return net(union(chosen, scaling)).numpy()
+            return net(union(chosen, scaling)).mean.numpy()
 
     return evaluate
 
@@ -41,6 +41,28 @@ def test_batch_equals_loop(cases, answer):
     assert loop.std() > 0.01
     assert answer(*graphs) == pytest.approx(loop, abs=1e-6)
     assert answer(*graphs[::-1]) == pytest.approx(loop[::-1], abs=1e-6)
+
+
+def test_some_of_a_batch_are_the_batch_of_some(cases):
+    graphs = [case.graph() for case in cases]
+    scaling = Scaling.fit(graphs)
+    taken, made = union(graphs, scaling).take(torch.tensor([3, 0, 3])), union([graphs[k] for k in (3, 0, 3)], scaling)
+    for field in fields(taken):
+        assert torch.equal(getattr(taken, field.name), getattr(made, field.name)), field.name
+
+
+def test_shares_sum_to_one_and_begin_as_those_of_the_network(cases):
+    graphs = [case.graph() for case in cases]
+    batch = union(graphs, Scaling.fit(graphs))
+    torch.manual_seed(0)
+    net = RecurrentGraphNet(Scaling.fit(graphs).sizes, hidden=8, steps=1)
+    with torch.inference_mode():
+        out = net(batch)
+    total = torch.zeros(len(graphs)).index_add(0, batch.graph, out.ln_node.exp())
+    assert torch.allclose(total.index_add(0, batch.edge_graph, out.ln_edge.exp()), torch.ones(len(graphs)), atol=1e-5)
+    large = batch.node_loss.squeeze(1) > 0.05
+    assert torch.allclose(out.ln_node.exp()[large], batch.node_loss.squeeze(1)[large], rtol=0.05)
+    assert torch.equal(out.ln_noise, torch.zeros(len(graphs)))
 
 
 def test_numbering_of_nodes_and_edges_does_not_matter(cases, answer):
@@ -61,7 +83,7 @@ def test_mirror_images_and_the_reversed_current_give_the_same_answer(cases, answ
         for turn in (np.fliplr, np.flipud):
             turned = replace(case.map, labels=turn(case.map.labels).copy(), grains=turn(case.map.grains).copy())
             mirrored = build(turned, case.sigma, case.interfaces)
-            assert answer(mirrored) == pytest.approx(straight, abs=1e-5)
+            assert answer(mirrored) == pytest.approx(straight, abs=3e-4)  # single precision, gates near zero
 
 
 def test_a_single_region_and_no_edges(answer):

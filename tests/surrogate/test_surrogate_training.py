@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ssbray.errors import InputError
 from ssbray.surrogate import Surrogate, TrainingConfig, evaluate, train
+from ssbray.surrogate.calibration import Calibration, hold_out
 
 from .voronoi_maps import random_case
 
@@ -107,10 +108,42 @@ def test_prediction_and_its_interval(data, model):
     one = model.predict(graphs[:1])[0]
     mean, epistemic, aleatoric = model.predict_arrays(graphs[:1])
     assert (one.mean_ln, one.epistemic_ln, one.aleatoric_ln) == (mean[0], epistemic[0], aleatoric[0])
-    assert np.log(one.interval90) == pytest.approx([one.mean_ln - 1.6449 * one.std_ln,
-                                                    one.mean_ln + 1.6449 * one.std_ln], abs=1e-3)
+    reach = model.calibration.reach
+    assert np.log(one.interval90) == pytest.approx([one.mean_ln - reach * one.std_ln, one.mean_ln + reach * one.std_ln])
     assert one.model_version == model.version
     assert model.predict([]) == []
+
+
+def test_losses_are_learnt(data):
+    """Shares that the network does not know are predicted after they were shown, and saved with the model."""
+    graphs, sigma, groups = data
+
+    def moved(graph):
+        nodes = graph.node_features[:, graph.node_names.index("fine_loss")] * np.where(graph.phase == 0, 3.0, 1.0)
+        edges = graph.edge_features[:, graph.edge_names.index("fine_loss")]
+        total = nodes.sum() + edges.sum()
+        return nodes / total, edges / total
+
+    losses = [moved(graph) for graph in graphs]
+    config = QUICK.model_copy(update={"map_steps": 150, "share_counts": 30.0})
+    shown = train(graphs, sigma, groups=groups, config=config, seed=0, losses=losses)
+    found = evaluate(shown, graphs, sigma, train_graphs=graphs, train_sigma=sigma, losses=losses)["loss_kl"]
+    assert found["model"] < 0.7 * found["network"]
+    for nodes, edges in shown.losses(graphs):
+        assert nodes.sum() + edges.sum() == pytest.approx(1, abs=1e-5)
+    with pytest.raises(InputError, match="losses"):
+        train(graphs, sigma, groups=groups, config=QUICK, seed=0, losses=losses[1:])
+    with pytest.raises(InputError, match="nodes and edges"):
+        train(graphs, sigma, groups=groups, config=QUICK, seed=0, losses=losses[::-1])
+
+
+def test_deep_baselines_on_request(data, model):
+    graphs, sigma, _ = data
+    found = evaluate(model, graphs[:9], sigma[:9], train_graphs=graphs, train_sigma=sigma, extent="all")
+    assert {"deep ensemble", "MC dropout", "last-layer Laplace"} < set(found["baselines"])
+    assert all(np.isfinite(list(scores.values())).all() for scores in found["baselines"].values())
+    assert set(found["ahead"]) == set(found["baselines"])
+    assert found["ahead"]["mean"]["crps"][0] > 0
 
 
 def test_strangers_are_out_of_domain(data, model):
@@ -122,10 +155,8 @@ def test_strangers_are_out_of_domain(data, model):
 
 
 def test_groups_are_never_split(data):
-    from ssbray.surrogate.training import _hold_out
-
     groups = np.array(data[2])
-    out = _hold_out(list(groups), QUICK, seed=1)
+    out = hold_out(list(groups), QUICK.members, QUICK.calibration_fraction, seed=1)
     assert out.shape == (QUICK.members, COUNT)
     for row in out:
         assert 0 < row.sum() < COUNT / 2
@@ -136,7 +167,7 @@ def test_groups_are_never_split(data):
 def test_few_graphs_are_not_called_calibrated(data):
     graphs, sigma, groups = data
     small = train(graphs[:12], sigma[:12], groups=groups[:12], config=QUICK, seed=0)
-    assert small.inflation == 1.0
+    assert small.calibration == Calibration()
     assert small.card["calibrated_on"] == 0
     assert "NOT calibrated" in small.card["notes"][0]
 
@@ -155,7 +186,8 @@ def test_evaluate_has_the_promised_keys(data, model):
     assert {"mape_percent", "r2", "rmse_log10", "nll", "crps", "coverage", "baselines", "n"} <= set(found)
     assert set(found["coverage"]) == {"50", "80", "90", "95"}
     assert set(found["baselines"]) == {"mean", "network", "network + bias", "network + ridge",
-                                       "network + Gaussian process"}
+                                       "network + Gaussian process", "network + gradient boosting",
+                                       "subdivided network"}
     assert all(set(scores) == {"mape_percent", "nll", "crps"} for scores in found["baselines"].values())
     assert found["n"] == COUNT
     json.dumps(found)
