@@ -32,7 +32,7 @@ slow: setup  ## the tests that take long or much memory
 	@$(THREADS) $(PYTHON_BIN) -m pytest -m slow
 
 chaos: setup  ## kill campaigns for real and see that they go on to the same end
-	@$(THREADS) $(PYTHON_BIN) -m pytest -m chaos
+	@SSBRAY_CHAOS_SEEDS=20 $(THREADS) $(PYTHON_BIN) -m pytest -m chaos
 
 bench: setup  ## timings and accuracy, beside what else there is
 	@$(THREADS) $(PYTHON_BIN) benchmarks/fea.py

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ssbray.campaign.ledger import Ledger
+from ssbray.campaign.pause import Paused
+from ssbray.campaign.siblings import Siblings
 from ssbray.campaign.task import Outcome, Task
 from ssbray.campaign.workers import Workers
 
@@ -25,13 +27,14 @@ class _Open:
 class Desk:
     """Serves any number of requests at once over one pool of workers.
 
-    Solves are kept in the ledger before anybody hears of them, and a solve that the ledger knows is
-    not repeated. Two requests for the same solve share it.
+    Solves are kept in the ledger before anybody hears of them, and a solve that the ledger or one of
+    its siblings knows is not repeated. Two requests for the same solve share it.
     """
 
-    def __init__(self, ledger: Ledger, workers: Workers,
-                 on_outcome: Callable[[Outcome, bool], None] | None = None) -> None:
+    def __init__(self, ledger: Ledger, workers: Workers, on_outcome: Callable[[Outcome, bool], None] | None = None, *,
+                 siblings: Siblings | None = None, hold: Callable[[], bool] = lambda: False) -> None:
         self._ledger, self._workers = ledger, workers
+        self._siblings, self._hold = siblings, hold
         self._on_outcome = on_outcome or (lambda outcome, cached: None)
         self._open: dict[Any, _Open] = {}
         self._queue: deque[Task] = deque()
@@ -51,7 +54,7 @@ class Desk:
         for task, key in zip(tasks, keys, strict=True):
             known = self.solves.get(key)
             if known is None and task.kind == "solve" and key not in self._running:
-                known = self._ledger.get(key)
+                known = self._ledger.get(key) or self._taken_over(task, key)
             if known is not None:
                 self.cache_hits += 1
                 self._deliver(task, known, cached=True, only=request)
@@ -61,9 +64,18 @@ class Desk:
         self._settle()
 
     def pump(self, timeout_s: float) -> list[tuple[Any, Any]]:
-        """Hand tasks to idle workers, take what they finished, and give the answers that are complete."""
+        """Hand tasks to idle workers, take what they finished, and give the answers that are complete.
+
+        Raises
+        ------
+        Paused
+            Somebody asks for it, and nothing is in flight any more.
+        """
         in_flight = len(self._running) - len(self._queue)
-        while self._queue and in_flight < self._workers.capacity:
+        hold = self._hold()
+        if hold and not in_flight:
+            raise Paused
+        while not hold and self._queue and in_flight < self._workers.capacity:
             self._workers.submit(self._queue.popleft())
             in_flight += 1
         if not self._ready and in_flight and (outcome := self._workers.next_done(timeout_s)) is not None:
@@ -80,6 +92,15 @@ class Desk:
     def forget_failures(self) -> None:
         """Let failed solves be tried again when they are next asked for."""
         self.solves = {key: outcome for key, outcome in self.solves.items() if outcome.ok}
+
+    def _taken_over(self, task: Task, key: str) -> Outcome | None:
+        """Another campaign's solve, kept here too from now on."""
+        found = self._siblings.get(key) if self._siblings is not None else None
+        if found is None:
+            return None
+        outcome, source = found
+        self._ledger.put(task, outcome, source=source)
+        return outcome
 
     def _deliver(self, task: Task, outcome: Outcome, *, cached: bool, only: _Open | None = None) -> None:
         if task.kind == "solve" and outcome.key not in self.solves:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.listeners import Listener
 from ssbray.campaign.meeting import Counter
 from ssbray.campaign.objective import Evaluation
+from ssbray.campaign.pause import Paused, PauseRequest
+from ssbray.campaign.siblings import Siblings
 from ssbray.campaign.spec import Spec
 from ssbray.campaign.task import Outcome, Task, physics_version
 from ssbray.campaign.walk import Plan, StepRecord
@@ -40,49 +43,88 @@ def solves_planned(spec: Spec) -> int:
     return spec.evaluations * spec.specimen.replicates + (spec.confirm.designs + 3) * spec.confirm.specimens
 
 
-def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, annealers: Annealers, listener: Listener
-        ) -> dict[str, Any]:
+def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, annealers: Annealers, listener: Listener,
+        cache: Path | None = None) -> dict[str, Any]:
     """Run a campaign in `directory`, or go on with one that was interrupted there; returns the summary.
 
     The same spec gives the same trajectory whatever the workers are. Solves that the directory's
-    ledger already holds are not repeated.
+    ledger already holds, or that of another campaign in `cache`, are not repeated.
+
+    Raises
+    ------
+    Paused
+        Somebody asked for it (`PauseRequest`); what was in flight is kept, and another run goes on from there.
+    InputError
+        The directory holds another campaign, is in use, or cannot be written; or no design conducts.
     """
-    started = time.perf_counter()
-    with Ledger(directory) as ledger:
+    with Ledger(directory) as ledger, Siblings(cache, directory) as siblings:
         known = ledger.meta("spec_sha256", spec.digest)
         if known != spec.digest:
             raise InputError("name", spec.name, f"{directory} holds a campaign of another spec: give another --name or "
                              "--dir, or remove it")
         ledger.meta("spec", spec.model_dump_json())
-        ledger.clear_events()
-        listener.started(spec, directory, solves_planned(spec))
-        clock = _Clock()
-        desk = Desk(ledger, workers, on_outcome=listener.solved)
-
-        listener.phase("initial design")
-        points = spec.space.spread(spec.annealing.initial, rng.subseed(spec.seed, "initial design"))
-        initial = list(zip(points, _evaluate(spec, desk, points), strict=True))
-        if all(result.value is None for _, result in initial):
-            raise InputError("search", spec.name, f"no design of the initial plan conducts ({initial[0][1].failure}): "
-                             "widen the ranges")
-        clock.lap("initial")
-
-        listener.phase("annealing")
-        plan = plan_of(spec)
-        counter = Counter(spec, plan, desk, learner, ledger, listener, initial)
-        annealers.run(plan, spec.annealing.chains, counter)
-        clock.lap("annealing")
-
-        listener.phase("confirmation")
-        designs = _confirm(spec, desk, counter.evaluated)
-        clock.lap("confirmation")
-        trained = bool(counter.cards)
-        if trained:
-            learner.save(str(directory / "model"))
-        seconds = _seconds(time.perf_counter() - started, desk, counter.training_s, workers.capacity, clock)
-        summary = _summary(spec, desk, counter, designs, _check_surrogate(learner, trained, designs), seconds)
-        ledger.record("summary", summary["trajectory_sha256"], summary)
+        hold = PauseRequest(directory)
+        hold.clear()
+        ledger.begin(workers.capacity)
+        try:
+            desk = Desk(ledger, workers, on_outcome=listener.solved, siblings=siblings, hold=hold)
+            summary = _search(spec, directory, ledger, desk, workers.capacity, learner, annealers, listener)
+        except BaseException as error:
+            with suppress(InputError):  # the disk may be why it ends
+                ledger.end(*_why(error))
+            raise
+        finally:
+            hold.clear()
+        ledger.end("completed")
     return summary
+
+
+def _why(error: BaseException) -> tuple[str, str | None]:
+    """Status and note of a session that something ended."""
+    if isinstance(error, Paused):
+        return "paused", None
+    if isinstance(error, Exception):
+        return "failed", " ".join(str(error).split()) or type(error).__name__
+    return "interrupted", None
+
+
+def _search(spec: Spec, directory: Path, ledger: Ledger, desk: Desk, capacity: int, learner: Learner,
+            annealers: Annealers, listener: Listener) -> dict[str, Any]:
+    """From the initial design to the summary. Events are told again from the solves that are kept."""
+    started = time.perf_counter()
+    ledger.clear_events()
+    listener.started(spec, directory, solves_planned(spec))
+    clock = _Clock()
+
+    _enter("initial design", ledger, listener)
+    points = spec.space.spread(spec.annealing.initial, rng.subseed(spec.seed, "initial design"))
+    initial = list(zip(points, _evaluate(spec, desk, points), strict=True))
+    if all(result.value is None for _, result in initial):
+        raise InputError("search", spec.name, f"no design of the initial plan conducts ({initial[0][1].failure}): "
+                         "widen the ranges")
+    clock.lap("initial")
+
+    _enter("annealing", ledger, listener)
+    plan = plan_of(spec)
+    counter = Counter(spec, plan, desk, learner, ledger, listener, initial)
+    annealers.run(plan, spec.annealing.chains, counter)
+    clock.lap("annealing")
+
+    _enter("confirmation", ledger, listener)
+    designs = _confirm(spec, desk, counter.evaluated)
+    clock.lap("confirmation")
+    trained = bool(counter.cards)
+    if trained:
+        learner.save(str(directory / "model"))
+    seconds = _seconds(time.perf_counter() - started, desk, counter.training_s, capacity, clock)
+    summary = _summary(spec, desk, counter, designs, _check_surrogate(learner, trained, designs), seconds)
+    ledger.record("summary", summary["trajectory_sha256"], summary)
+    return summary
+
+
+def _enter(phase: str, ledger: Ledger, listener: Listener) -> None:
+    ledger.record("phase", "now", {"phase": phase})
+    listener.phase(phase)
 
 
 class _Clock:

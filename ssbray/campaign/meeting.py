@@ -11,7 +11,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from ssbray import annealing, rng
-from ssbray.annealing import Chain, Point
+from ssbray.annealing import Chain, Point, Record
 from ssbray.campaign import objective
 from ssbray.campaign.desk import Desk
 from ssbray.campaign.ledger import Ledger
@@ -91,7 +91,8 @@ class Counter:
             point, result = min(((p, e) for p, e in self.evaluated if e.value is not None),
                                 key=lambda pair: pair[1].value if pair[1].value is not None else math.inf)
             chains = annealing.exchange(chains, (point, float(result.value or 0.0), 0.0), self.plan.schedule)
-        self._answers += [(chain.index, Directions(chain=chain, scale=self._scale(), screening=self._trusted()))
+        known = tuple(Record.of(self.plan.space, point, result.value) for point, result in self.evaluated)
+        self._answers += [(chain.index, Directions(chain=chain, known=known, screening=self._trusted()))
                           for chain in chains]
 
     def _train(self, number: int) -> None:
@@ -116,9 +117,6 @@ class Counter:
         return [annealing.start(index, point, math.inf if result.value is None else result.value, self.plan.schedule)
                 for index in range(self.spec.annealing.chains)
                 for point, result in [ranked[index % len(ranked)]]]
-
-    def _scale(self) -> float:
-        return annealing.scale([result.value for _, result in self.evaluated[: self.spec.annealing.initial]])
 
     def _trusted(self) -> bool:
         """Whether the predictions of the last steps ranked the designs as the solves did."""

@@ -132,6 +132,7 @@ class ClusterSection(Section):
     cpus_per_solver: float = Field(1.0, gt=0)
     learner_gpus: float | None = Field(None, ge=0)  #: a GPU for the learner where the cluster has one when not given
     solve_timeout_s: float = Field(600.0, gt=0)
+    price_per_core_hour: float | None = Field(None, ge=0)  #: in any currency, for `campaign plan` and `status`
 
 
 class Spec(Section):

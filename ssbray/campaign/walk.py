@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ssbray import annealing, rng
-from ssbray.annealing import Chain, Point, Schedule, Space
+from ssbray.annealing import Archive, Chain, Point, Record, Schedule, Space
 from ssbray.campaign.objective import Evaluation
 
 
@@ -82,7 +82,7 @@ class Directions:
     """Where to go on from, and how, until the next meeting."""
 
     chain: Chain
-    scale: float  #: unit of temperature, `annealing.scale`
+    known: tuple[Record, ...]  #: every design evaluated before this meeting, in an order that does not depend on time
     screening: bool
 
 
@@ -94,10 +94,11 @@ def walk(index: int, plan: Plan) -> Walk:
     """Anneal one chain from its first meeting to its last."""
     directions: Directions = yield Meet(chain=None, index=index, round=0, records=())
     for number in range(plan.rounds):
-        chain = directions.chain
+        chain, seen = directions.chain, list(directions.known)
         records: list[StepRecord] = []
         for _ in range(plan.steps):
-            points = annealing.propose(plan.space, chain, plan.schedule, plan.seed, plan.proposals)
+            archive = Archive.of(plan.space, seen)
+            points = annealing.propose(plan.space, chain, plan.schedule, plan.seed, plan.proposals, archive)
             chosen, predicted = points[0], None
             free = rng.stream(plan.seed, "unscreened", index, chain.step).random() < plan.unscreened
             if directions.screening:
@@ -109,8 +110,9 @@ def walk(index: int, plan: Plan) -> Walk:
             result: Evaluation = yield Evaluate(chain=index, step=chain.step, point=chosen)
             before = chain
             # the same seeds for every design: the difference of two costs carries no specimen noise
-            chain, accepted = annealing.decide(chain, chosen, result.value, 0.0, scale=directions.scale,
+            chain, accepted = annealing.decide(chain, chosen, result.value, 0.0, scale=archive.unit,
                                                schedule=plan.schedule, seed=plan.seed)
+            seen.append(Record.of(plan.space, chosen, result.value))
             records.append(StepRecord(
                 chain=index, step=before.step, parameters=chosen, value=result.value, spread=result.spread,
                 accepted=accepted, temperature=plan.schedule.temperature(before.step), width=before.width,

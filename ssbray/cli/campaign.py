@@ -1,18 +1,23 @@
-"""`ssbray campaign`: run, and look at, closed-loop campaigns."""
+"""`ssbray campaign`: run closed-loop campaigns, go on with them, and hold them."""
 
 from __future__ import annotations
 
 import argparse
-import fcntl
-import json
-import re
-from contextlib import closing
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ssbray import campaign
-from ssbray.campaign import Listeners, Spec
-from ssbray.campaign.spec import NAME
+from ssbray.campaign import Listeners, Spec, progress
+from ssbray.campaign.ledger import Ledger
+from ssbray.campaign.lock import locked
+from ssbray.campaign.pause import Paused, PauseRequest
+from ssbray.campaign.task import physics_version
+from ssbray.cli import campaign_look
 from ssbray.cli.output import check_workers, emit, json_option
 from ssbray.cli.progress import CampaignProgress
 from ssbray.errors import InputError
@@ -29,103 +34,193 @@ def add(commands: Any) -> None:
     command.add_argument("spec", metavar="SPEC.yaml")
     command.add_argument("--name", metavar="NAME", help="instead of the spec's")
     command.add_argument("--seed", type=int, metavar="S", help="instead of the spec's")
-    command.add_argument("--workers", type=int, metavar="W", help="solver actors (default: one per CPU)")
     command.set_defaults(run=run)
-    status = actions.add_parser("status", help="how far a campaign is")
-    status.add_argument("name", metavar="NAME")
-    status.set_defaults(run=run_status)
-    for parser in (command, status):
+    resume = actions.add_parser("resume", help="go on with a campaign that was paused, killed or lost its machine")
+    resume.set_defaults(run=run_resume)
+    pause = actions.add_parser("pause", help="let a running campaign finish its solves in flight, and stop")
+    pause.set_defaults(run=run_pause)
+    sync = actions.add_parser("sync", help="send to MLflow what could not be sent while it was away")
+    sync.set_defaults(run=run_sync)
+    for parser in (resume, pause, sync):
+        parser.add_argument("name", metavar="NAME")
+    for parser in (command, resume):
+        parser.add_argument("--workers", type=int, metavar="W", help="solver actors (default: one per CPU)")
+        parser.add_argument("--cache", metavar="DIR", help="home of campaigns whose solves are not repeated (default: "
+                            "that of --dir)")
+    for parser in (command, resume, pause, sync):
         parser.add_argument("--dir", default="campaigns", metavar="DIR", help="home of campaigns (default campaigns)")
         json_option(parser)
+    campaign_look.add(actions)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a campaign on Ray, report, track."""
     spec = campaign.load(args.spec, name=args.name, seed=args.seed)
-    check_workers(args.workers)
     spec.space  # noqa: B018  # refuses an empty search before anything is started
     if spec.name in RESERVED:
         raise InputError("name", spec.name, "is where MLflow keeps its data: choose another")
-    summary = execute(spec, Path(args.dir), args.workers)
-    if args.json:
-        emit(summary, True)
-    else:
-        _tell(spec, summary, Path(args.dir) / spec.name)
+    return _run(spec, args)
+
+
+def run_resume(args: argparse.Namespace) -> int:
+    """Go on with a campaign from what its ledger says."""
+    directory = campaign_look.find(args.name, args.dir)
+    if locked(directory):
+        raise InputError("NAME", args.name, "is running: see `ssbray campaign status`")
+    with Ledger(directory, write=False) as ledger:
+        spec = progress.spec_of(ledger, args.name)
+        state = progress.state_of(directory, ledger.sessions())
+        other = sum(row["physics"] not in (None, physics_version()) for row in ledger.rows())
+    if state == "completed":
+        print(f"ssbray: {args.name} is completed; this is its summary", file=sys.stderr)
+        _answer(spec, progress.summary_of(directory) or {}, args)
+        return 0
+    if other:
+        print(f"ssbray: {other} solves were made by another version of the physics and will be repeated",
+              file=sys.stderr)
+    return _run(spec, args)
+
+
+def run_pause(args: argparse.Namespace) -> int:
+    """Ask the driver to stop; it does so when its solves in flight are kept."""
+    directory = campaign_look.find(args.name, args.dir)
+    if not locked(directory):
+        with Ledger(directory, write=False) as ledger:
+            state = progress.state_of(directory, ledger.sessions())
+        raise InputError("NAME", args.name, f"is not running but {state}: there is nothing to pause")
+    PauseRequest(directory).ask()
+    content = {"name": args.name, "status": "running", "pause_requested": True}
+    emit(content, args.json, [("pausing", f"{args.name} (see `ssbray campaign status {args.name}`)")])
     return 0
 
 
-def execute(spec: Spec, home: Path, solvers: int | None = None) -> dict[str, Any]:
-    """Run a campaign in `home`/NAME with everything around it; returns the summary."""
+def run_sync(args: argparse.Namespace) -> int:
+    """Send a campaign's spool."""
+    directory = campaign_look.find(args.name, args.dir)
+    with Ledger(directory) as ledger:  # nobody else sends meanwhile
+        spec = progress.spec_of(ledger, args.name)
+        interrupted = (ledger.sessions() or [{"status": "completed"}])[-1]["status"] in ("running", "interrupted")
+        from ssbray import tracking
+
+        delivery = tracking.sync(spec.tracking.uri, Path(args.dir), directory,
+                                 ended="KILLED" if interrupted else None)
+    summary = progress.summary_of(directory)
+    if summary is not None and delivery.run_id is not None and not delivery.waiting:
+        write_json(directory / "summary.json", {**summary, "mlflow_run_id": delivery.run_id, "tracking_error": None})
+    emit({"name": args.name, "sent": delivery.sent, "waiting": delivery.waiting, "mlflow_run_id": delivery.run_id,
+          "error": delivery.error}, args.json)
+    if delivery.error is not None:
+        print(f"ssbray: MLflow did not take all of it ({delivery.error})", file=sys.stderr)
+    return 1 if delivery.error is not None else 0
+
+
+def execute(spec: Spec, home: Path, solvers: int | None = None, cache: Path | None = None) -> dict[str, Any]:
+    """Run a campaign in `home`/NAME with everything around it; returns the summary.
+
+    Solves that campaigns in `cache` (default: `home`) already hold are not repeated.
+
+    Raises
+    ------
+    Paused
+        It was asked to stop, by `campaign pause` or by the signal TERM.
+    """
     directory = home / spec.name
     from ssbray.campaign import report
     from ssbray.cluster.session import connect
     from ssbray.tracking import MLflowTracker
 
     tracker = MLflowTracker(spec.tracking.uri, spec.tracking.experiment, home)
-    with CampaignProgress("starting") as progress, connect():
+    with closing(tracker), CampaignProgress("starting") as bar, connect(), _term_pauses(directory), _disk(directory):
         from ssbray.cluster.annealers import TuneAnnealers
         from ssbray.cluster.learner import RayLearner
         from ssbray.cluster.workers import RayWorkers
 
-        listener = Listeners(progress, tracker)
+        listener = Listeners(bar, tracker)
         pool = RayWorkers(solvers=solvers or spec.cluster.solvers, cpus_per_solver=spec.cluster.cpus_per_solver,
                           timeout_s=spec.cluster.solve_timeout_s)
-        with closing(pool) as workers:
+        with closing(pool) as workers, _told(tracker):
             summary = campaign.run(spec, directory, listener=listener, annealers=TuneAnnealers(directory),
-                                   workers=workers, learner=RayLearner(spec.surrogate, spec.cluster.learner_gpus))
-        listener.phase("report")
-        summary |= {"mlflow_run_id": tracker.run_id, "tracking_error": tracker.error}
-        report.write(directory, spec, summary)
-        write_json(directory / "summary.json", summary)
-        listener.finished(summary, directory)
+                                   workers=workers, learner=RayLearner(spec.surrogate, spec.cluster.learner_gpus),
+                                   cache=cache or home)
+            listener.phase("report")
+            delivery = tracker.settle()
+            summary |= {"mlflow_run_id": delivery.run_id, "tracking_error": delivery.error}
+            report.write(directory, spec, summary)
+            write_json(directory / "summary.json", summary)
+            listener.finished(summary, directory)
     return summary
 
 
-def run_status(args: argparse.Namespace) -> int:
-    """Read a campaign's ledger; works beside a running campaign."""
-    directory = Path(args.dir) / args.name
-    if not re.fullmatch(NAME, args.name) or not (directory / "ledger.sqlite").exists():
-        known = sorted(path.parent.name for path in Path(args.dir).glob("*/ledger.sqlite"))
-        raise InputError("NAME", args.name, f"no such campaign in {args.dir} (it has {', '.join(known) or 'none'})")
-    with campaign.Ledger(directory, write=False) as ledger:
-        written = ledger.meta("spec")
-        if written is None:
-            raise InputError("NAME", args.name, "has only just begun, or is no campaign")
-        spec = Spec.model_validate_json(written)
-        steps = ledger.events("step")
-        solves = ledger.count()
-    path = directory / "summary.json"
-    summary = json.loads(path.read_text()) if path.exists() else None
-    state = "running" if _locked(directory) else "completed" if summary else "interrupted"
-    content = {"name": args.name, "status": state, "evaluations_planned": spec.evaluations,
-               "fe_solves": solves, "fe_solves_planned": campaign.solves_planned(spec), "steps": len(steps),
-               "accepted": sum(step["accepted"] for step in steps),
-               "failed": sum(step["value"] is None for step in steps),
-               "best": summary["best"] if summary else None,
-               "improvement_percent": summary["improvement_percent"] if summary else None}
-    emit(content, args.json, [(name, value) for name, value in content.items() if name != "best"])
+def _run(spec: Spec, args: argparse.Namespace) -> int:
+    """Run, and answer with the summary, or with the state of a campaign that was paused."""
+    check_workers(args.workers)
+    cache = Path(args.cache) if args.cache is not None else None
+    if cache is not None and not cache.is_dir():
+        raise InputError("--cache", args.cache, "is no directory: name a home of campaigns")
+    try:
+        summary = execute(spec, Path(args.dir), args.workers, cache)
+    except Paused:
+        content = progress.read(Path(args.dir) / spec.name)
+        emit(content, args.json, [("paused", f"{content['fe_solves']} of about {content['fe_solves_planned']} solves"),
+                                  ("go on with", f"ssbray campaign resume {spec.name} --dir {args.dir}")])
+        return 0
+    _answer(spec, summary, args)
     return 0
 
 
-def _locked(directory: Path) -> bool:
-    """Whether a process writes there now."""
-    with (directory / "lock").open() as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+@contextmanager
+def _told(tracker: Any) -> Iterator[None]:
+    """Runs in MLflow do not stay open for ever."""
+    try:
+        yield
+    except (Paused, KeyboardInterrupt):
+        tracker.stopped("KILLED")
+        raise
+    except BaseException:
+        tracker.stopped("FAILED")
+        raise
+
+
+@contextmanager
+def _term_pauses(directory: Path) -> Iterator[None]:
+    """TERM, which a machine sends before it is taken away, asks for a pause."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    def on_term(*_: object) -> None:
+        if not locked(directory):  # nothing has begun that could be lost
+            sys.exit(143)
+        PauseRequest(directory).ask()
+
+    before = signal.signal(signal.SIGTERM, on_term)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _disk(directory: Path) -> Iterator[None]:
+    """What a disk does not take, besides the ledger: model, report, Tune's files."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError("directory", str(directory), f"cannot be written ({error.strerror or error}): mend that, then "
+                         "go on; what was solved so far is kept") from None
+
+
+def _answer(spec: Spec, summary: dict[str, Any], args: argparse.Namespace) -> None:
+    if args.json:
+        emit(summary, True)
+    else:
+        _tell(spec, summary, Path(args.dir) / spec.name)
 
 
 def _tell(spec: Spec, summary: dict[str, Any], directory: Path) -> None:
     """The result in a few lines."""
     best, reference = summary["best"], summary["reference"]
     searched = {name: best["parameters"][name] for name in spec.search}
-    if summary["improvement_percent"] is None:
-        gain = "no figure: the reference or the best design does not conduct on every specimen"
-    else:
-        low, high = summary["improvement_interval90_percent"]
-        gain = f"{summary['improvement_percent']:+.1f} % conductivity (90 % interval {low:+.1f} to {high:+.1f} %)"
+    gain = campaign_look.gain(summary)
     emit({}, False, [("best", searched), ("ASR (ohm cm2)", best["asr_ohm_cm2"]),
                      ("reference ASR (ohm cm2)", reference["asr_ohm_cm2"]), ("gain over the reference", gain),
                      ("finite-element solves", f"{summary['fe_solves']} ({summary['fe_solves_this_run']} in this run)"),

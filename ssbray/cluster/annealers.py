@@ -21,6 +21,7 @@ from ssbray.campaign.workers import Counter
 
 HEAD = {"CPU": 0, "node:__internal_head__": 0.001}  #: beside the driver, and never waiting for a solver's CPU
 PATIENCE_S = 0.02
+FAREWELL_S = 180.0  #: for the trials to end when the campaign stops early
 
 
 class _Mailbox:
@@ -31,15 +32,19 @@ class _Mailbox:
         self._asked: set[tuple[int, int]] = set()
         self._answers: dict[tuple[int, int], Any] = {}
         self._news = asyncio.Condition()
+        self._over = False
 
     async def post(self, index: int, number: int, request: Request) -> Any:
-        """Hand in a chain's request of that number, once however often it is posted, and wait for its answer."""
+        """Hand in a chain's request of that number, once however often it is posted, and wait for its answer.
+
+        None when the campaign has stopped.
+        """
         if (index, number) not in self._asked:
             self._asked.add((index, number))
             self._requests.put_nowait((index, number, request))
         async with self._news:
-            await self._news.wait_for(lambda: (index, number) in self._answers)
-        return self._answers[index, number]
+            await self._news.wait_for(lambda: self._over or (index, number) in self._answers)
+        return None if self._over else self._answers[index, number]
 
     async def take(self) -> list[tuple[int, int, Request]]:
         """All requests that are there, at least one."""
@@ -51,6 +56,12 @@ class _Mailbox:
     async def reply(self, index: int, number: int, answer: Any) -> None:
         """Answer a chain's request of that number."""
         self._answers[index, number] = answer
+        async with self._news:
+            self._news.notify_all()
+
+    async def close(self) -> None:
+        """The campaign stops: send everybody home."""
+        self._over = True
         async with self._news:
             self._news.notify_all()
 
@@ -69,6 +80,8 @@ class ChainTrial(tune.Trainable):
         """Walk to the next meeting, or to the end."""
         while True:
             answer = ray.get(self._mailbox.post.remote(self._index, self._number, self._request))
+            if answer is None:
+                return {"chain": self._index, "done": True}
             self._number += 1
             try:
                 self._request = self._walk.send(answer)
@@ -111,6 +124,9 @@ class TuneAnnealers:
         trials.start()
         try:
             self._serve(trials, mailbox, counter)
+        except BaseException:
+            self._dismiss(trials, mailbox)
+            raise
         finally:
             ray.kill(mailbox)
             shutil.rmtree(storage, ignore_errors=True)
@@ -130,6 +146,14 @@ class TuneAnnealers:
                 taking = mailbox.take.remote()
             for index, answer in counter.pump(timeout_s=PATIENCE_S):
                 mailbox.reply.remote(index, open_[index], answer)
+
+    def _dismiss(self, trials: threading.Thread, mailbox: Any) -> None:
+        """Let Tune end in order; left alone it would start a cluster of its own when this one is gone."""
+        try:
+            ray.get(mailbox.close.remote(), timeout=FAREWELL_S)
+        except ray.exceptions.RayError:  # the mailbox's machine is gone, and with it the trials' requests
+            return
+        trials.join(timeout=FAREWELL_S)
 
     def _fit(self, tuner: tune.Tuner) -> None:
         try:

@@ -20,6 +20,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",  # the new one prints a banner on standard output whatever the verbosity
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # a thread that outlives its cluster must not start another
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # with it Ray 2.60 keeps a local cluster on the loopback interface
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",

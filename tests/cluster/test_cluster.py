@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import threading
 import time
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from ssbray.campaign import SerialAnnealers, SerialWorkers, objective, run
+from ssbray.campaign.pause import Paused, PauseRequest
 from ssbray.cluster.annealers import TuneAnnealers
 from ssbray.cluster.session import THREADS
 from ssbray.cluster.workers import RayWorkers
@@ -161,6 +163,27 @@ def test_the_trajectory_is_that_of_one_process(pool, tmp_path, solvers):
     assert ray_["trajectory_sha256"] == alone["trajectory_sha256"]
     assert ray_["best"] == alone["best"]
     assert not (tmp_path / "ray" / "tune").exists()
+
+
+@pytest.mark.parametrize("after", [25, 40])
+def test_a_pause_sends_the_trials_home(pool, tmp_path, after):
+    """In order, so that Tune has nothing left to do when its cluster is gone."""
+    class Counting(fakes.Silence):
+        def solved(self, outcome, cached):
+            self.events.append(outcome.key)
+            if len(self.events) == after:
+                PauseRequest(tmp_path / "held").ask()
+
+    with pytest.raises(Paused):
+        run(fakes.spec(), tmp_path / "held", workers=pool(solvers=2), learner=fakes.QuadraticLearner(),
+            annealers=TuneAnnealers(tmp_path / "held"), listener=Counting())
+    assert [thread.name for thread in threading.enumerate() if thread.name == "tune"] == []
+    assert not (tmp_path / "held" / "tune").exists()
+    resumed, alone = (run(fakes.spec(), tmp_path / name, workers=SerialWorkers(fakes.evaluate),
+                          learner=fakes.QuadraticLearner(), annealers=SerialAnnealers(), listener=fakes.Silence())
+                      for name in ("held", "alone"))
+    assert resumed["trajectory_sha256"] == alone["trajectory_sha256"]
+    assert resumed["fe_solves_this_run"] < alone["fe_solves_this_run"]
 
 
 def test_a_restarted_trial_gets_the_answers_of_the_first():
