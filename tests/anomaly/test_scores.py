@@ -6,7 +6,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ssbray.anomaly import inconsistency, literal, novelty, own_novelty, p_values, rejected, report, standardised
+from ssbray.anomaly import (
+    inconsistency,
+    joint,
+    literal,
+    novelty,
+    own_novelty,
+    p_values,
+    rejected,
+    report,
+    standardised,
+    surprise,
+)
 from ssbray.errors import InputError
 from ssbray.rng import stream
 
@@ -21,6 +32,16 @@ def test_standardised_has_no_unit(mean, std, a, b, reference):
     before = standardised(mean, std, reference, 2.0)
     after = standardised(a * mean + b, abs(a) * std, a * reference + b, abs(a) * 2.0)
     assert after == pytest.approx(before, rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(mean=values, std=values, a=st.floats(-1e3, 1e3), b=st.floats(-1e3, 1e3), truth=values)
+def test_inconsistency_has_no_unit(mean, std, a, b, truth):
+    assume(abs(a) > 1e-2)
+    epistemic, noise = np.abs(std) + 0.1, 0.5
+    before = inconsistency(truth, mean, epistemic, noise)
+    after = inconsistency(a * truth + b, a * mean + b, abs(a) * epistemic, abs(a) * noise)
+    assert after == pytest.approx(before, rel=1e-5, abs=1e-5)
 
 
 def test_the_literal_score_ranks_by_unit():
@@ -88,3 +109,28 @@ def test_a_solve_that_disagrees_is_flagged_with_its_reason():
     assert calm.reasons == ()
     with pytest.raises(InputError, match="scores"):
         report({})
+
+
+def test_sentences_follow_the_score_that_raised_the_flag():
+    known = np.arange(200.0)
+    because = {"novelty": ["pore covers 12 % of the map"], "inconsistency": ["three times lower"]}
+    verdict = report({"novelty": (500.0, known), "inconsistency": (20.0, known)}, because=because)
+    assert verdict.reasons[1:] == ("pore covers 12 % of the map",)
+    assert report({"novelty": (20.0, known)}, because=because).reasons == ()
+
+
+def test_surprise_is_that_of_p_values_within_and_goes_on_beyond():
+    known = np.abs(stream(4, "tail").standard_t(3, size=300))
+    inside = np.quantile(known, [0.1, 0.5, 0.85])
+    assert surprise(inside, known) == pytest.approx(-np.log(p_values(inside, known)))
+    far = surprise([known.max(), 2 * known.max(), 4 * known.max(), np.inf], known)
+    assert (np.diff(far) > 0).all()
+    assert far[-1] == np.inf
+    assert far[0] == pytest.approx(np.log(301), abs=2.5)
+    assert surprise(0.01 * inside, 0.01 * known) == pytest.approx(surprise(inside, known))
+    with pytest.raises(InputError, match="at least 20"):
+        surprise([1.0], known[:19])
+
+
+def test_joint_takes_the_most_surprising():
+    assert joint(np.array([9.0, 0.0]), np.array([0.0, 8.0])) == pytest.approx(np.array([9.0, 8.0]) - np.log(2))

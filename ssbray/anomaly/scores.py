@@ -1,24 +1,12 @@
-"""How far a map, or an answer, is from what is known: scores, and the p-values that make them comparable."""
+"""How far a map, or an answer, is from what is known. Larger is stranger."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ssbray.domain import FloatArray
 from ssbray.errors import InputError
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnomalyReport:
-    """What looks wrong, how sure that is, and why."""
-
-    score: float  #: larger is stranger; the scale is that of the score that was asked for
-    p_value: float  #: share of the calibration set at least as strange; small is strange
-    flag: bool  #: p_value is not above the level
-    reasons: tuple[str, ...]  #: sentences for a reader
 
 
 def literal(mean: ArrayLike, std: ArrayLike, reference: float) -> FloatArray:
@@ -109,58 +97,3 @@ def inconsistency(truth: ArrayLike, mean: ArrayLike, epistemic: ArrayLike, noise
     [1.0]
     """
     return np.abs(np.asarray(truth, dtype=np.float64) - np.asarray(mean)) / np.hypot(epistemic, noise)
-
-
-def p_values(scores: ArrayLike, calibration: ArrayLike) -> FloatArray:
-    """Conformal p-values, ``(1 + #{calibration >= score}) / (n + 1)``.
-
-    Uniform, or larger, for what is exchangeable with the calibration set; never below 1 / (n + 1)
-    (Bates et al., Ann. Stat. 51, 149 (2023), 10.1214/22-AOS2244). A set chosen by an optimiser is not
-    exchangeable.
-
-    >>> p_values([0.5, 9.0], [1.0, 2.0, 3.0]).tolist()
-    [1.0, 0.25]
-    """
-    known = np.sort(np.asarray(calibration, dtype=np.float64))
-    below = np.searchsorted(known, np.asarray(scores, dtype=np.float64), side="left")
-    return (1 + len(known) - below) / (len(known) + 1)
-
-
-def rejected(p: ArrayLike, level: float = 0.1) -> NDArray[np.bool_]:
-    """Flag a batch so that at most the share `level` of the flags is false on average.
-
-    Benjamini and Hochberg, J. R. Stat. Soc. B 57, 289 (1995).
-
-    >>> rejected([0.01, 0.9, 0.04], level=0.1).tolist()
-    [True, False, True]
-    """
-    p = np.asarray(p, dtype=np.float64)
-    order = np.argsort(p)
-    good = np.flatnonzero(p[order] <= level * np.arange(1, len(p) + 1) / max(len(p), 1))
-    flags = np.zeros(len(p), dtype=bool)
-    flags[order[: good[-1] + 1 if len(good) else 0]] = True
-    return flags
-
-
-def report(scores: dict[str, tuple[float, FloatArray]], level: float = 0.05) -> AnomalyReport:
-    """Join several scores of one map into one verdict.
-
-    The smallest p-value counts, times the number of scores (Bonferroni); its score is the report's.
-
-    Parameters
-    ----------
-    scores : what it measures -> (score, calibration scores), e.g. ``{"novelty": (3.1, known)}``.
-    level : flag at or below this p-value.
-
-    >>> report({"novelty": (9.0, np.arange(99.0)), "inconsistency": (500.0, np.arange(99.0))}).reasons
-    ('inconsistency 500 is reached by 0 of 99 calibration cases (p = 0.01)',)
-    """
-    if not scores:
-        raise InputError("scores", scores, "give at least one score to report on")
-    p = {name: float(p_values([score], known)[0]) for name, (score, known) in scores.items()}
-    worst = min(p, key=lambda name: p[name])
-    joint = min(1.0, len(p) * p[worst])
-    reasons = tuple(
-        f"{name} {score:.3g} is reached by {int(np.sum(np.asarray(known) >= score))} of {len(known)} calibration cases "
-        f"(p = {p[name]:.2g})" for name, (score, known) in scores.items() if p[name] * len(p) <= level)
-    return AnomalyReport(score=float(scores[worst][0]), p_value=joint, flag=joint <= level, reasons=reasons)
