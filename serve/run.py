@@ -1,4 +1,4 @@
-"""Serve the surrogate of a campaign on 127.0.0.1 until interrupted.
+"""Serve until interrupted: what `ssbray serve` does, for those who have a checkout and no installed command.
 
     python serve/run.py --model campaigns/llzo-nmc/model --spec jobs/llzo_nmc.yaml
 """
@@ -14,47 +14,83 @@ from pathlib import Path
 ROOT = str(Path(__file__).resolve().parents[1])  # `serve` is not part of the installed package
 sys.path.insert(0, ROOT)
 
-from ssbray import campaign, surrogate  # noqa: E402
 from ssbray.cluster.session import connect  # noqa: E402
 from ssbray.errors import InputError  # noqa: E402
+from ssbray.service.settings import Settings, check_bind  # noqa: E402
+
+SHUTDOWN_S = 10.0  #: for requests under way, before Ray ends what is left
 
 
 def main() -> int:
     """Serve until interrupted; exit code 2 for a model or spec that cannot be read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="directory of a trained surrogate")
-    parser.add_argument("--spec", required=True, help="the study that it was trained on")
+    parser.add_argument("--segmenter", help="directory of a trained segmenter")
+    parser.add_argument("--spec", help="the study that the surrogate was trained on")
     parser.add_argument("--port", type=int, default=8000)
     args = parser.parse_args()
     try:
-        campaign.load(args.spec)
-        surrogate.Surrogate.load(args.model)
+        return serve_until_signal(Settings(surrogate=args.model, segmenter=args.segmenter, spec=args.spec,
+                                           port=args.port))
     except InputError as error:
         print(f"serve: {error}", file=sys.stderr)
         return 2
-    with running(Path(args.model).resolve(), Path(args.spec).resolve(), args.port):
-        print(f"serving on http://127.0.0.1:{args.port} (POST /v1/predict); Ctrl-C ends it", flush=True)
+
+
+def check(settings: Settings) -> None:
+    """Load everything once, here, so that what is wrong is one line and not the end of a replica."""
+    from ssbray import campaign
+    from ssbray.segmentation import Segmenter
+    from ssbray.service.keys import Keys
+    from ssbray.surrogate import Surrogate
+
+    check_bind(settings)
+    if settings.keys:
+        Keys.read(settings.keys)
+    if settings.surrogate is None:
+        raise InputError("--surrogate", None, "is needed: give the directory of a trained surrogate")
+    Surrogate.load(settings.surrogate)
+    if settings.segmenter is not None:
+        Segmenter.load(settings.segmenter, settings.device)
+    if settings.spec is not None:
+        campaign.load(settings.spec)
+
+
+def serve_until_signal(settings: Settings) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    check(settings)
+    with running(settings):
+        shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+        print(f"serving on http://{shown}:{settings.port} (the page; POST /v1/predict); Ctrl-C ends it", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
     return 0
 
 
 @contextlib.contextmanager
-def running(model: Path, spec: Path, port: int) -> Iterator[None]:
-    """The application on a local Ray, for as long as the context lasts."""
+def running(settings: Settings) -> Iterator[None]:
+    """The application on Ray, local or the one of RAY_ADDRESS, for as long as the context lasts."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))  # for the replicas
     with connect():
         from ray import serve
+        from ray.serve.context import _get_global_client
 
-        from serve.app import Endpoint
-
-        serve.start(http_options={"host": "127.0.0.1", "port": port, "request_timeout_s": 30},
-                    logging_config={"log_level": "WARNING"})
-        serve.run(Endpoint.bind(str(model), str(spec)), name="ssbray", route_prefix="/")
+        serve.start(http_options={"host": settings.host, "port": settings.port},
+                    logging_config={"log_level": "WARNING", "enable_access_log": False})
         try:
+            deploy(settings)
             yield
         finally:
-            serve.shutdown()
+            _get_global_client().shutdown(timeout_s=SHUTDOWN_S)  # `serve.shutdown` has no such limit to give
+
+
+def deploy(settings: Settings) -> None:
+    """Put an application in the place of the one that runs; returns when it answers."""
+    from ray import serve
+
+    from serve.app import build
+
+    serve.run(build(settings), name="ssbray", route_prefix="/")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 from typing import NoReturn
 
 import ssbray
-from ssbray.cli import archive, campaign, dataset, doctor, graph, micrograph, solve, specimen, surrogate
+from ssbray.cli import archive, campaign, dataset, doctor, graph, micrograph, serve, solve, specimen, surrogate, watch
 from ssbray.errors import InputError, SolverError
 
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
                   "a Bayesian surrogate, and campaigns over processing parameters.")
     top.add_argument("--version", action="version", version=f"ssbray {ssbray.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for module in (doctor, solve, specimen, graph, dataset, surrogate, micrograph, archive, campaign):
+    for module in (doctor, solve, specimen, graph, dataset, surrogate, micrograph, archive, campaign, serve, watch):
         module.add(commands)
     return top
 
