@@ -29,7 +29,7 @@ def campaign(directory, evaluate=fakes.evaluate, seed=0):
 
 
 def slow(task):
-    time.sleep(0.004)
+    time.sleep(0.04)  # long enough that who waits a second for the lock waits in vain
     return fakes.evaluate(task)
 
 

@@ -99,7 +99,7 @@ def test_a_spec_without_the_section_keeps_its_digest():
 
 def test_the_spec_of_the_training_set_is_sound():
     made = campaign.load(ROOT / "jobs" / "micrographs.yaml")
-    assert made.specimen.size_nm == (512, 384)
+    assert made.specimen.size_nm == (768, 512)
     assert made.microscope["eds_frames"] == 20
     main = campaign.load(ROOT / "jobs" / "llzo_nmc.yaml")
     assert (made.process, made.search, made.laws) == (main.process, main.search, main.laws)
