@@ -41,8 +41,8 @@ def add(commands: Any) -> None:
     command.add_argument("--model", required=True, metavar="MODEL")
     command.add_argument("--data", required=True, metavar="STORE")
     command.add_argument("--train-data", metavar="STORE", help="what the baselines learn from (default: the model's)")
-    command.add_argument("--baselines", choices=("simple", "all"), default="all",
-                         help="all: also deep ensemble, MC dropout and Laplace, six fits more (default)")
+    command.add_argument("--baselines", choices=("simple", "all"), default="simple",
+                         help="all: also deep ensemble, MC dropout and Laplace, six fits more (default simple)")
     command.add_argument("--split", choices=("random", "between", "beyond"), default="random",
                          help="between, beyond: train anew without the middle, or top, fifth of --by, and score on it")
     command.add_argument("--by", metavar="PARAMETER", help="process parameter of the split, e.g. coating_thickness_nm")

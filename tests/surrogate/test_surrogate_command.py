@@ -49,7 +49,8 @@ def test_losses_are_those_of_the_finite_elements(store):
 
 
 def test_scores_with_every_baseline_and_the_floor(store, model, capsys):
-    assert main(["evaluate", "surrogate", "--model", str(model), "--data", str(store), "--floor", "2", "--json"]) == 0
+    assert main(["evaluate", "surrogate", "--model", str(model), "--data", str(store), "--floor", "2",
+                 "--baselines", "all", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["n"] == 10
     assert {"deep ensemble", "network + gradient boosting", "mean"} < set(found["baselines"])
