@@ -11,19 +11,15 @@ from numpy.typing import NDArray
 
 from ssbray.files import write_bytes
 from ssbray.segmentation import Segmentation
+from ssbray.service import picture
 
-COLOURS = {"LLZO": "#0072B2", "t-LLZO": "#74A6EB", "La2Zr2O7": "#D55E00", "coating": "#009E73", "NMC": "#E69F00",
-           "pore": "#CC79A7"}
-OTHERS = ("#56B4E9", "#F0E442", "#999933", "#882255", "#44AA99", "#DDCC77", "#AA4499", "#117733")
 LONGEST = 2400  #: pixels of the longer side of the picture
 STRENGTH = 0.38  #: of the colours over the image
 
 
 def colours(classes: Sequence[str]) -> NDArray[np.float64]:
     """One colour for each class, (C, 3) in 0..1."""
-    rest = iter(OTHERS * (1 + len(classes) // len(OTHERS)))
-    names = [COLOURS.get(name) or next(rest) for name in classes]
-    return np.array([[int(name[k : k + 2], 16) / 255 for k in (1, 3, 5)] for name in names])
+    return np.array([[int(name[k : k + 2], 16) / 255 for k in (1, 3, 5)] for name in picture.colours(classes).values()])
 
 
 def draw(path: Path, image: NDArray[np.float32], found: Segmentation, numbers: Mapping[str, str], calibrated: bool
