@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ def load(overrides: Mapping[str, Any] | None = None, path: Path | None = None) -
         aliases=_aliases(tables), unverified={key: entry["formula"] for key, entry in UNVERIFIED.items()})
 
 
+@cache
 def _bundled(name: str) -> dict[str, Any]:
     return yaml.safe_load(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
