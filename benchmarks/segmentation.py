@@ -14,7 +14,6 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,7 @@ COARSE, HALF, CROP = 4, 2, 192
 
 def ours(folder: Folder, stems: tuple[str, ...], found: train.Inputs, minutes: float, seed: int) -> Predict:
     """The residual U-Net of ssbray, one net."""
-    training = replace(Training(), minutes=minutes, augmentation=Augmentation.suited(
+    training = Training.suited(found.pixel_size_nm, minutes=minutes, augmentation=Augmentation.suited(
         found.pixel_size_nm, any_way_up=False, regions=0.3))
     member = train.member(str(folder.place), stems, found, seed, 0, training)
     print("  ours", member[1], flush=True)

@@ -20,6 +20,7 @@ from ssbray.domain import FeatureGraph, FloatArray
 from ssbray.errors import InputError
 from ssbray.files import dump_json
 
+TRAINING_FILE = "training.json"  #: in a model's directory: where its data is, and the keys of what it has learnt from
 Row = tuple[str, str, FeatureGraph, float]  #: key, group, graph, conductivity [S/m]
 
 
@@ -44,7 +45,8 @@ def build(spec: Spec, store: Path, wanted: list[Task], workers: Workers,
         content = spec.model_dump(mode="json", include={"process", "search", "conditions", "materials", "laws",
                                                         "truth"})
         made_by = {"spec": dump_json({**content, "size_nm": spec.specimen.size_nm,
-                                      "pixel_size_nm": spec.specimen.pixel_size_nm}), "physics": physics_version()}
+                                      "pixel_size_nm": spec.specimen.pixel_size_nm}), "physics": physics_version(),
+                   "seen": dump_json(dict(wanted[0].seen))}
         for name, value in made_by.items():
             if ledger.meta(name, value) != value:
                 raise InputError("--out", str(store), f"holds specimens of another {name}: name another directory")
@@ -109,7 +111,8 @@ def floor(store: Path, keys: Collection[str], count: int, seed: int = 0) -> dict
     """
     with Ledger(store, write=False) as ledger:
         known = [(task, outcome.values["sigma_eff_S_per_cm"]) for task, outcome in ledger.outcomes()
-                 if outcome.key in keys and outcome.ok and outcome.values["percolates"]]
+                 if outcome.key in keys and outcome.ok and outcome.values["percolates"]
+                 and not task.seen]  # an image has the pixels that it has
     chosen = rng.stream(seed, "floor").permutation(len(known))[:count]
     change = []
     for k in chosen:

@@ -14,7 +14,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ class Ledger:
         """
         with self._storing():
             sha = self._store_graph(outcome)
-            content = json.dumps({name: getattr(task, name) for name in task.__dataclass_fields__}, sort_keys=True)
+            content = json.dumps(task.content, sort_keys=True)
             result, now = json.dumps(outcome.values), time.time()
             with self._transaction():
                 self._db.execute("DELETE FROM outcomes WHERE key = ? AND failure IS NOT NULL", (outcome.key,))
@@ -139,12 +139,14 @@ class Ledger:
                                    "WHERE key = ? AND failure IS NULL", (key,)).fetchone()
         return None if row is None else self._outcome(key, *row)
 
-    def outcomes(self) -> Iterator[tuple[Task, Outcome]]:
-        """All outcomes, in the order of their keys."""
+    def outcomes(self, keys: Collection[str] | None = None) -> Iterator[tuple[Task, Outcome]]:
+        """All outcomes, or those of some keys, in the order of their keys; each graph is read when its turn comes."""
         with self._reading():
             rows = self._db.execute(f"SELECT key, {OUTCOME}, {self._column('row_sha256')} FROM outcomes "
                                     "ORDER BY key").fetchall()
         for key, content, *rest in rows:
+            if keys is not None and key not in keys:
+                continue
             fields = json.loads(content)
             yield Task(**{**fields, "size_nm": tuple(fields["size_nm"])}), self._outcome(key, content, *rest)
 

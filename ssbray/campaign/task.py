@@ -33,11 +33,17 @@ class Task:
     rtol: float
     materials: Mapping[str, Any] = field(default_factory=dict)
     laws: Mapping[str, Any] = field(default_factory=dict)
+    seen: Mapping[str, Any] = field(default_factory=dict)  #: segmenter and microscope, where a map is found in an image
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The inputs as plain data; what is not used is not in it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "seen" or self.seen}
 
     @property
     def key(self) -> str:
         """sha256 of the inputs and of the code that turns them into the outcome."""
-        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        content = self.content
         return hashlib.sha256(json.dumps([content, physics_version()], sort_keys=True).encode()).hexdigest()
 
 
@@ -65,8 +71,12 @@ def evaluate(task: Task) -> Outcome:
     mistakes raise.
     """
     started = time.perf_counter()
-    phase_map = section(task)
-    tables = _tables(json.dumps(task.materials, sort_keys=True))
+    return solved(task, section(task), started)
+
+
+def solved(task: Task, phase_map: PhaseMap, started: float) -> Outcome:
+    """Outcome of a task whose map is there; work on it began at `started` (`time.perf_counter`)."""
+    tables = tables_of(task)
     properties = materials.assign(phase_map, tables, task.temperature_C)
     feature_graph = graph.build(phase_map, properties.conductivity, properties.interfaces, axis="y")
     if task.kind == "graph":
@@ -96,15 +106,14 @@ def evaluate(task: Task) -> Outcome:
 def section(task: Task) -> PhaseMap:
     """The specimen of a task, cut at its pixel size."""
     made = specimen.make(specimen.ProcessParameters.parse(task.parameters), seed=task.seed, size_nm=task.size_nm,
-                         laws=_laws(json.dumps(task.laws, sort_keys=True)),
-                         materials=_tables(json.dumps(task.materials, sort_keys=True)))
+                         laws=_laws(json.dumps(task.laws, sort_keys=True)), materials=tables_of(task))
     return made.section(task.pixel_size_nm)
 
 
 def solve_again(task: Task) -> tuple[PhaseMap, TransportSolution]:
     """The fields of a task, for a picture."""
     phase_map = section(task)
-    properties = materials.assign(phase_map, _tables(json.dumps(task.materials, sort_keys=True)), task.temperature_C)
+    properties = materials.assign(phase_map, tables_of(task), task.temperature_C)
     return phase_map, fea.solve(phase_map, properties.conductivity, properties.interfaces, axis="y", rtol=task.rtol)
 
 
@@ -135,6 +144,11 @@ def physics_version() -> str:
     """Version of the code that decides an outcome: the package's, and a digest of its physics."""
     return code_version(("materials", "specimen", "graph", "fea"),
                         ("domain.py", "raster.py", "rng.py", "units.py", "campaign/task.py"))
+
+
+def tables_of(task: Task) -> materials.Materials:
+    """Materials tables with the task's overrides."""
+    return _tables(json.dumps(task.materials, sort_keys=True))
 
 
 @cache

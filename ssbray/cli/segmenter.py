@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +71,9 @@ def run_train(args: argparse.Namespace) -> int:
     folder = open_folder(args.data)
     parts = train.split(folder, hold_out=args.hold_out, calibrate=args.calibrate, seed=args.seed)
     found = train.inputs(folder, parts.train)
-    training = replace(Training(), minutes=args.minutes, steps=args.steps,
-                       augmentation=Augmentation.suited(found.pixel_size_nm, any_way_up=not args.upright,
-                                                             regions=args.vary_materials))
+    training = Training.suited(
+        found.pixel_size_nm, minutes=args.minutes, steps=args.steps, augmentation=Augmentation.suited(
+            found.pixel_size_nm, any_way_up=not args.upright, regions=args.vary_materials))
     members = _members(args, str(Path(args.data).resolve()), parts.train, found, training)
     model = train.finish(folder, parts, found, training, members, args.seed, args.device)
     model.save(args.out)  # what was trained is kept, whatever becomes of the rest

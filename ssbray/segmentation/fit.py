@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -43,6 +43,12 @@ class Training:
     pixels: int = 2**18  #: pixels in a step of the fine part
     augmentation: Augmentation = field(default_factory=Augmentation)
     size: Size = field(default_factory=Size)
+
+    @classmethod
+    def suited(cls, pixel_size_nm: float | None, **options: Any) -> Self:
+        """Shares for images of one scale, or more time for the context where there is none: it must tell the scale."""
+        slow: dict[str, Any] = {} if pixel_size_nm is not None else {"context_share": 0.55, "coarse_share": 0.2}
+        return cls(**{**slow, **options})
 
 
 class Clock:
