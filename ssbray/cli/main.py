@@ -8,7 +8,20 @@ import sys
 from typing import NoReturn
 
 import ssbray
-from ssbray.cli import archive, campaign, dataset, doctor, graph, micrograph, serve, solve, specimen, surrogate, watch
+from ssbray.cli import (
+    archive,
+    campaign,
+    dataset,
+    doctor,
+    graph,
+    micrograph,
+    serve,
+    solve,
+    specimen,
+    study,
+    surrogate,
+    watch,
+)
 from ssbray.errors import InputError, SolverError
 
 
@@ -26,7 +39,8 @@ def parser() -> argparse.ArgumentParser:
                   "a Bayesian surrogate, and campaigns over processing parameters.")
     top.add_argument("--version", action="version", version=f"ssbray {ssbray.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for module in (doctor, solve, specimen, graph, dataset, surrogate, micrograph, archive, campaign, serve, watch):
+    for module in (doctor, solve, specimen, graph, dataset, surrogate, micrograph, archive, campaign, study,
+                   serve, watch):
         module.add(commands)
     return top
 

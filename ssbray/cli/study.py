@@ -1,0 +1,85 @@
+"""`ssbray study`: the whole thread once, from samples to the table of claims; run again to go on."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from ssbray.campaign.spec import Spec
+from ssbray.campaign.task import Outcome, Task
+from ssbray.cli.output import check_workers, emit, json_option
+from ssbray.cli.progress import SolveProgress, StepProgress, TimeProgress
+
+
+def add(commands: Any) -> None:
+    """Declare the commands."""
+    group = commands.add_parser("study", help="samples to micrographs to the table of claims, every step of it")
+    actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
+    command = actions.add_parser("run", help="run a study; the same command again goes on where it stopped")
+    command.add_argument("study", metavar="STUDY.yaml")
+    command.add_argument("--dir", default="studies", metavar="DIR", help="home of studies (default studies)")
+    command.add_argument("--workers", type=int, metavar="W", help="solver actors (default: one per CPU)")
+    command.add_argument("--markdown", metavar="FILE", help="write the table there as well")
+    json_option(command)
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what is left of a study, and write its report."""
+    check_workers(args.workers)
+    from ssbray import study
+    from ssbray.cluster.session import connect
+
+    wanted = study.load(args.study)
+    directory = Path(args.dir) / wanted.name
+    with connect():
+        found = study.run(wanted, directory, RayTools(args.workers), lambda name: None)
+    emit({"name": wanted.name, "stages": list(found), "done_now": found["about"]["again"], "dir": str(directory)},
+         args.json)
+    return 0
+
+
+class RayTools:
+    """The tools of a study on a Ray cluster that is there."""
+
+    def __init__(self, solvers: int | None) -> None:
+        self._solvers = solvers
+
+    def each(self, function: Callable[[Any], Any], items: Sequence[Any], what: str) -> list[Any]:
+        """Call a function with each item, as Ray tasks."""
+        from ssbray.cluster.each import each
+
+        with StepProgress(what) as progress:
+            return each(function, items, progress.step)
+
+    def solve(self, store: Path, tasks: Sequence[Task], what: str,
+              evaluate: Callable[[Task], Outcome] | None = None) -> list[Outcome]:
+        """Outcomes of tasks, from the ledger or the solver actors."""
+        from ssbray.campaign.task import evaluate as usual
+        from ssbray.cluster.workers import RayWorkers
+        from ssbray.study.tools import answers
+
+        pool = RayWorkers(solvers=self._solvers, evaluate=evaluate or usual)
+        with closing(pool) as workers, SolveProgress(what, len(tasks)) as progress:
+            return answers(store, workers, tasks, progress.solved)
+
+    def members(self, count: int, place: str, stems: Sequence[str], found: Any, seed: int, training: Any) -> list[Any]:
+        """Train the nets of an ensemble."""
+        from ssbray.cluster.members import train_members
+
+        with TimeProgress("training the segmenter") as clock:
+            return train_members(count, place, stems, found, seed, training, "cpu",
+                                 None if training.steps else clock.step)
+
+    def tune(self, known: Any, config: dict[str, Any], trials: int, seed: int, out: Path) -> dict[str, Any]:
+        """Search hyper-parameters of the surrogate by Ray Tune."""
+        raise NotImplementedError
+
+    def campaign(self, spec: Spec, home: Path) -> dict[str, Any]:
+        """Run a campaign, or go on with it."""
+        from ssbray.cli.campaign import execute
+
+        return execute(spec, home, self._solvers)

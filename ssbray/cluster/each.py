@@ -1,0 +1,40 @@
+"""A function called with many items, side by side on the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ray
+
+from ssbray.cluster.session import THREADS
+from ssbray.errors import InputError
+
+
+def each(function: Callable[[Any], Any], items: Sequence[Any], progress: Callable[[int, int], None] | None = None
+         ) -> list[Any]:
+    """Call a function with each item, one CPU and one thread for each; answers in the order of the items.
+
+    A machine that dies is asked for again, elsewhere; what the function raises is raised here.
+    """
+    task = ray.remote(num_cpus=1, max_retries=2, runtime_env={"env_vars": THREADS})(_call)
+    shared = ray.put(function)
+    waiting = [task.remote(shared, item) for item in items]
+    pending, count = list(waiting), len(waiting)
+    try:
+        while pending:
+            done, pending = ray.wait(pending, num_returns=1)
+            ray.get(done)  # what went wrong is told at once
+            if progress is not None:
+                progress(count - len(pending), count)
+        return list(ray.get(waiting))
+    except ray.exceptions.RayTaskError as error:
+        for reference in pending:
+            ray.cancel(reference, force=True)
+        if isinstance(error.cause, InputError):
+            raise error.cause from None
+        raise
+
+
+def _call(function: Callable[[Any], Any], item: Any) -> Any:
+    return function(item)

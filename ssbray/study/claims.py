@@ -1,0 +1,192 @@
+"""The table: what the study claims, what came of it here, on what it rests, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ssbray.study import hyperscore
+from ssbray.study.diary import Content
+from ssbray.study.run import BLIND, REFERENCE
+from ssbray.study.spec import Study
+
+CLAIMED_MAPE_PERCENT, CLAIMED_GAIN_PERCENT = 8.2, 35.0
+Verdict = Literal["reached", "not reached", "partly", "no claim"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table, in words and with the stages of the study that it rests on."""
+
+    what: str
+    claimed: str
+    ours: str
+    conditions: str
+    verdict: Verdict
+    meaning: str
+    stages: tuple[str, ...]  #: files `stages/NAME.json`, which name the keys of the ledger
+
+
+def rows(study: Study, found: Mapping[str, Content]) -> list[Row]:
+    """The table, in the order of the thread."""
+    return [_samples(study, found), *_segmentation(found), _transport(found), _voltage(found), *_prediction(found),
+            *_layer(found), *_gains(study, found), _priors(found), _score(found)]
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def between(interval: Any, digits: int = 3) -> str:
+    """An interval in words."""
+    return "no interval" if interval is None else f"{interval[0]:.{digits}g} to {interval[1]:.{digits}g}"
+
+
+def _samples(study: Study, found: Mapping[str, Content]) -> Row:
+    made, parts = found["micrographs"], found["parts"]
+    width, height = made["size_nm"]
+    solved = [each for name in ("seen", "true") for each in found["transport"][name].values()]
+    return Row(what="Micrographs", claimed="200 images, 0.5 nm per pixel, 80/10/10",
+               ours=f"{made['micrographs']} images of {made['samples']} samples, {made['pixel_size_nm']:g} nm per "
+                    f"pixel, {len(parts['train'])}/{len(parts['calibrate'])}/{len(parts['test'])}, divided by sample",
+               conditions=f"virtual, {width:g} x {height:g} nm, seed {study.seed}; {len(solved)} finite-element solves",
+               verdict="reached" if made["micrographs"] >= 200 and made["pixel_size_nm"] <= 0.5 else "partly",
+               meaning="The micrographs are drawn, not taken: no labelled image of this interface is public. Images of "
+                       "one sample are never on both sides of a split.", stages=("micrographs", "parts", "transport"))
+
+
+def _segmentation(found: Mapping[str, Content]) -> list[Row]:
+    lines = []
+    for what, scores in found["segmentation"].items():
+        worst = sorted((value, name) for name, value in scores["iou"].items() if value is not None)[:2]
+        lines.append(Row(
+            what=f"Segmentation from {what}", claimed="a U-Net finds the phases",
+            ours=f"mean IoU {scores['mean_iou']:.3f} ({between(scores['mean_iou_interval90'])})",
+            conditions=f"{scores['images']} test images of samples not learnt from; interval over images; one seed",
+            verdict="no claim", meaning="Hardest: " + ", ".join(f"{name} {value:.2f}" for value, name in worst)
+            + f". Calibration error of the probabilities {scores['ece']:.3f}.", stages=("segmenter", "segmentation")))
+    return lines
+
+
+def _transport(found: Mapping[str, Content]) -> Row:
+    apart = found["transport"]["apart"]
+    cold, hot = _range(found, "temperature_C")
+    low, high = _range(found, "charge_transfer_ohm_cm2")
+    return Row(what="Conductivity from images", claimed="finite elements under varied temperature and contact",
+               ours=f"{number(apart['median_percent'])} % from the true map's in the median "
+                    f"({between(apart['interval90'])} %)",
+               conditions=f"{apart['n']} images not learnt from; {cold:.0f} to {hot:.0f} °C, charge transfer "
+                          f"{low:.0f} to {high:.0f} ohm cm2", verdict="no claim",
+               meaning="What segmentation alone adds to the error. Where the two disagree on whether anything conducts "
+                       f"at all: {apart['percolation_wrong']}.", stages=("transport",))
+
+
+def _range(found: Mapping[str, Content], name: str) -> tuple[float, float]:
+    values = [each[name] for each in found["transport"]["conditions"].values()]
+    return min(values), max(values)
+
+
+def _voltage(found: Mapping[str, Content]) -> Row:
+    told = found["voltage"]
+    ratios = [row["interface_asr_ohm_cm2"][-1] / row["interface_asr_ohm_cm2"][0] for row in told["images"].values()
+              if None not in row["interface_asr_ohm_cm2"]]
+    first, last = told["applied_mV"][0], told["applied_mV"][-1]
+    ours = (f"interface resistance at {last:g} mV is {min(ratios):.2f} to {max(ratios):.2f} of that at {first:g} mV"
+            if ratios else "no current runs on these images")
+    return Row(what="Varied potential", claimed="finite elements under varied potential", ours=ours,
+               conditions=f"{len(ratios)} test images; ions in the electrolyte, electrons in the cathode, Butler-"
+                          f"Volmer with {told['exchange_current_mA_per_cm2']:g} mA/cm2 (assumed)", verdict="no claim",
+               meaning="With one potential the problem is linear and its conductivity does not depend on the "
+                       "potential: only charge transfer does.", stages=("voltage",))
+
+
+def _prediction(found: Mapping[str, Content]) -> list[Row]:
+    trained, lines = found["surrogate"], []
+    for name, scores in found["prediction"].items():
+        best = min((row["mape_percent"], other) for other, row in scores["baselines"].items())
+        mape = scores["mape_percent"]
+        lines.append(Row(
+            what=f"Surrogate, {name}", claimed=f"MAPE {CLAIMED_MAPE_PERCENT:g} %",
+            ours=f"MAPE {mape:.2f} % ({between(scores['mape_interval90_percent'])} %), R2 of ln sigma "
+                 f"{scores['r2']:.4f}, 90 % intervals hold {100 * scores['coverage90']:.0f} %",
+            conditions=f"{scores['n']} that conduct, of samples not learnt from; trained on {trained['learnt']}; "
+                       f"interval over samples; {len(trained['trials'])} trials of hyper-parameters; one seed",
+            verdict="reached" if mape <= CLAIMED_MAPE_PERCENT else "not reached",
+            meaning=f"Best simple baseline: {best[1]}, {best[0]:.2f} %. The labels are finite elements on the map that "
+                    "the graph describes, so this is the surrogate's own error.", stages=("surrogate", "prediction")))
+    return lines
+
+
+def _layer(found: Mapping[str, Content]) -> list[Row]:
+    told = found["layer"]
+    joint = told["auroc"]["joint"]
+    flagged = Row(
+        what="The overlooked layer, flagged", claimed="anomaly detection finds a reaction layer",
+        ours=f"AUROC {joint['value']:.3f} ({between(joint['interval90'])}); {100 * told['flagged']:.0f} % flagged, "
+             f"{100 * told['false_alarms']:.0f} % false alarms",
+        conditions=f"{told['with']} specimens with {told['phase']}, {told['without']} of the same designs without; "
+                   f"{told['known']} known, none with it; level 5 %",
+        verdict="reached" if joint["value"] >= 0.95 else "partly" if joint["value"] >= 0.8 else "not reached",
+        meaning="'Li2Zr2O7', as the layer is sometimes written, is not charge-neutral: La2Zr2O7 "
+                "is meant.", stages=("layer",))
+    share = told["share_of_loss"]
+    named = Row(
+        what="The overlooked layer, named", claimed="its role is found",
+        ours=f"named in the first reason for {100 * told['named_first']:.0f} %, in any of three for "
+             f"{100 * told['named']:.0f} %; carries {100 * share['median']:.0f} % of the loss in the median "
+             f"({100 * share['p5']:.0f} to {100 * share['p95']:.0f} %)",
+        conditions=f"{told['with']} specimens; the loss by finite elements on {share['n']}",
+        verdict="reached" if told["named"] >= 0.9 else "partly",
+        meaning="Reasons are quantities outside the 1st to 99th percentile of the known maps. That the layer carries "
+                "the loss follows from the conductivity that the tables give it.", stages=("layer",))
+    return [flagged, named]
+
+
+def _gains(study: Study, found: Mapping[str, Content]) -> list[Row]:
+    compared = found["gain"]
+    over, lines, atmosphere = compared["gain_over"], [], study.aware.reference_design.atmosphere
+    told = {BLIND: ("Gain over the design of who overlooks the layer", "He searched as long, by laws without the "
+                    "layer; both designs are then made by all laws."),
+            REFERENCE: ("Gain over the uncoated reference", "The same process without a coating, in the same "
+                        "atmosphere; in oxygen the reference is far better, and the gain smaller.")}
+    for role, (what, meaning) in told.items():
+        percent, interval = over[role]["percent"], over[role]["interval90"]
+        lines.append(Row(
+            what=what, claimed=f"+{CLAIMED_GAIN_PERCENT:g} % conductivity",
+            ours="one of the two does not conduct" if percent is None else
+            f"{percent:+.3g} % ({between(interval)} %)",
+            conditions=f"{compared['specimens']} fresh specimens of each; {atmosphere}; {found['aware']['fe_solves']} "
+                       f"and {found['blind']['fe_solves']} solves in the searches; one seed",
+            verdict="no claim" if percent is None else
+            "reached" if percent >= CLAIMED_GAIN_PERCENT else "not reached", meaning=meaning,
+            stages=("aware", "blind", "gain")))
+    return lines
+
+
+def _priors(found: Mapping[str, Content]) -> Row:
+    lines = found["priors"]["rows"]
+    held = [each for each in lines if each["still_best"]]
+    lost = sorted({each["law"] for each in lines if not each["still_best"]})
+    return Row(what="If the process laws are other ones", claimed="–",
+               ours=f"the design stays the best of the three in {len(held)} of {len(lines)} worlds",
+               conditions=f"one law at a time, {found['priors']['specimens']} specimens of each design",
+               verdict="no claim", meaning="The laws are priors. " + (
+                   f"The choice depends on: {', '.join(lost)}." if lost else
+                   "The choice among these three does not hang on one of them; the optimum itself may."),
+               stages=("priors",))
+
+
+def _score(found: Mapping[str, Content]) -> Row:
+    scores, over = found["prediction"]["fresh specimens"], found["gain"]["gain_over"][REFERENCE]["percent"]
+    parts = {"accuracy": hyperscore.accuracy(scores["mape_percent"]),
+             "calibration": hyperscore.calibration(scores["coverage90"]),
+             "gain": hyperscore.gain(-100.0 if over is None else over),
+             "novelty": max(1e-6, found["layer"]["auroc"]["joint"]["value"])}
+    value = hyperscore.joined(parts)
+    return Row(what="HyperScore", claimed="named, not printed",
+               ours=f"{hyperscore.hyperscore(value):.1f}, of V = {value:.3f}",
+               conditions=", ".join(f"{name} {part:.3f}" for name, part in parts.items()), verdict="no claim",
+               meaning="A ranking by a formula recalled from the same family of papers; it adds nothing to its parts.",
+               stages=("prediction", "gain", "layer"))

@@ -1,0 +1,98 @@
+"""The study, stage after stage: samples, micrographs, segmenter, solves, surrogate, layer, campaigns, priors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ssbray.campaign.task import physics_version
+from ssbray.codeversion import code_version
+from ssbray.segmentation import Segmenter
+from ssbray.study import gains, images, layer, prediction, samples, transport
+from ssbray.study.diary import Content, Diary
+from ssbray.study.samples import Sight
+from ssbray.study.spec import Study
+from ssbray.study.tools import Known, Tools
+from ssbray.surrogate import Surrogate
+
+BEST, BLIND, REFERENCE = "best", "layer overlooked", "reference"  #: roles of the designs that are compared
+
+
+def run(study: Study, directory: Path, tools: Tools, say: Callable[[str], None]) -> dict[str, Content]:
+    """Do what is not done yet; returns the content of every stage, by name.
+
+    What the stages keep lies beside them: `micrographs`, `segmenter`, `ledger.sqlite` with every solve, `surrogate`,
+    `layer`, and the two campaigns.
+    """
+    diary, seed = Diary(directory, say), study.seed
+    every, spec = samples.sights(study), study.imaged
+    place = {name: directory / name for name in ("micrographs", "segmenter", "surrogate", "layer")}
+    physics, seeing = physics_version(), code_version(("segmentation", "microscope", "analysis", "measure"), ())
+    learning = code_version(("surrogate", "graph", "anomaly"), ())
+
+    imaged = study.model_dump(mode="json", include={"seed", "samples", "images"})
+    found: dict[str, Content] = {}
+    found["micrographs"] = diary.stage("micrographs", [imaged, physics, code_version(("microscope",), ())], lambda: (
+        images.take(every, spec.microscope, place["micrographs"], tools, {"spec": study.name, "seed": seed})))
+    found["parts"] = diary.stage("parts", seed, lambda: dict(images.divide(place["micrographs"], seed)),
+                                 after=("micrographs",))
+    found["segmenter"] = diary.stage("segmenter", [study.segmenter.model_dump(), seeing], lambda: images.learn(
+        place["micrographs"], place["segmenter"], study.segmenter, seed, tools), after=("micrographs",))
+    found["segmentation"] = diary.stage("segmentation", seeing, lambda: images.judge(
+        place["micrographs"], place["segmenter"]), after=("segmenter",))
+    parts = found["parts"]
+    found["transport"] = diary.stage("transport", [physics, seeing], lambda: transport.solve(
+        every, [*parts["calibrate"], *parts["test"]], spec, place["segmenter"], directory, tools),
+        after=("parts", "segmenter"))
+    found["voltage"] = diary.stage("voltage", [study.voltage.model_dump(), physics], lambda: transport.voltages(
+        samples.of(every, parts["test"])[: study.voltage.images], study.voltage.applied_mV, tools), after=("parts",))
+    found["fresh"] = diary.stage("fresh", [imaged, study.surrogate.fresh, physics], lambda: prediction.solve_fresh(
+        samples.fresh(spec, study.images, study.surrogate.fresh, seed, "fresh"), directory, tools))
+    found |= _learnt(study, diary, found, every, place["surrogate"], directory, tools, learning)
+    worlds = [study.layer.model_dump(), study.campaign, study.blind, seed, physics, learning]
+    found["layer"] = diary.stage("layer", worlds, lambda: layer.find(
+        study.aware, study.unaware, study.layer.phase, study.layer.known, study.layer.judged, study.surrogate.config,
+        seed, directory, place["layer"], tools))
+    found |= _searched(study, diary, directory, tools, physics)
+    found["about"] = {"name": study.name, "seed": seed, "digest": study.digest, "physics_version": physics,
+                      "seconds": diary.seconds(), "again": diary.again,
+                      "models": {"segmenter": Segmenter.load(place["segmenter"]).version,
+                                 "surrogate": Surrogate.load(place["surrogate"]).version}}
+    return found
+
+
+def _learnt(study: Study, diary: Diary, found: dict[str, Content], every: list[Sight], place: Path, store: Path,
+            tools: Tools, code: str) -> dict[str, Content]:
+    """Train the surrogate on the learning samples, and try it on the others and on fresh ones."""
+    rows, fresh = found["transport"]["seen"], found["fresh"]["rows"]
+    groups = {name: {each.stem: each.sample for each in samples.of(every, found["parts"][name])}
+              for name in ("train", "test")}
+    wanted = study.surrogate
+    trained = diary.stage("surrogate", [wanted.model_dump(exclude={"fresh"}), code], lambda: prediction.learn(
+        store, rows, groups["train"], wanted.config, wanted.trials, study.seed, place, tools), after=("transport",))
+
+    def judged() -> Content:
+        train = prediction.of(store, rows, groups["train"])
+        tests: dict[str, Known] = {"test images": prediction.of(store, rows, groups["test"]),
+                                   "fresh specimens": prediction.of(store, fresh, {stem: stem for stem in fresh})}
+        return prediction.judge(store, place, train, tests, study.seed)
+
+    return {"surrogate": trained,
+            "prediction": diary.stage("prediction", code, judged, after=("surrogate", "fresh"))}
+
+
+def _searched(study: Study, diary: Diary, directory: Path, tools: Tools, physics: str) -> dict[str, Content]:
+    """The campaign that knows the layer and the one that overlooks it; their designs under all laws, and other ones."""
+    aware, blind, found = study.aware, study.unaware, {}
+    for name, spec in (("aware", aware), ("blind", blind)):
+        found[name] = diary.stage(name, [spec.digest, physics], partial(tools.campaign, spec, directory))
+    designs: dict[str, dict[str, Any]] = {
+        BEST: found["aware"]["best"]["parameters"], BLIND: found["blind"]["best"]["parameters"],
+        REFERENCE: aware.reference_design.model_dump()}
+    found["gain"] = diary.stage("gain", [physics, aware.confirm.specimens], lambda: gains.compare(
+        aware, designs, BEST, aware.confirm.specimens, directory, tools), after=("aware", "blind"))
+    found["priors"] = diary.stage("priors", [physics, study.priors.model_dump()], lambda: gains.sensitivity(
+        {**study.campaign, "seed": study.seed}, designs, BEST, study.priors, directory, tools), after=("gain",))
+    return found
