@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from ssbray.errors import InputError
 from ssbray.files import dump_json, write_bytes, write_json
 from ssbray.segmentation.fusion import Composition, fused
 from ssbray.segmentation.inputs import Planes, gathered, named, planes
-from ssbray.segmentation.net import STRIDE, Net, Size, placed
+from ssbray.segmentation.net import STRIDE, Net, Size, folded, placed
 from ssbray.segmentation.readout import Readout
 from ssbray.segmentation.segmentation import Segmentation
 from ssbray.segmentation.tile import TILE, logits
@@ -166,7 +167,11 @@ class Segmenter:
     def logits(self, found: Planes, *, device: str = "cpu", tile: int | None = TILE
                ) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
         """Logits of all nets, piece by piece; see `tile.logits`."""
-        return logits(list(self.nets), found, device=device, tile=tile)
+        return logits(list(self._folded), found, device=device, tile=tile)
+
+    @cached_property
+    def _folded(self) -> tuple[Net, ...]:
+        return tuple(folded(net) for net in self.nets)
 
     def segment(self, micrograph: Micrograph, *, device: str = "cpu", tile: int | None = TILE,
                 dropout: int = 0, seed: int = 0) -> Segmentation:
@@ -184,6 +189,11 @@ class Segmenter:
         readout = Readout(len(self.classes), shape, *self.scaling(found))
         for place, answers in _passes(self, found, device, tile, dropout, seed):
             readout.take(place, answers)
+        return self.finished(readout, micrograph, shape, notes)
+
+    def finished(self, readout: Readout, micrograph: Micrograph, shape: tuple[int, int], notes: tuple[str, ...]
+                 ) -> Segmentation:
+        """The segmentation on the micrograph's own grid, from what the nets said at `shape`."""
         share, doubt, heads = readout.arrays()
         if shape != micrograph.shape:
             share, doubt, heads = _enlarged(share, doubt, heads, micrograph.shape)

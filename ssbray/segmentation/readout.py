@@ -12,6 +12,8 @@ from torch import Tensor
 from ssbray.segmentation.calibrate import averaged
 from ssbray.segmentation.net import HEADS
 
+ROWS = 64  #: of a piece that are worked on at a time: as much as stays in a processor's cache
+
 
 class Readout:
     """Probabilities, the doubt between nets, and the heads; each pass over a piece costs time, so there are few.
@@ -31,6 +33,12 @@ class Readout:
 
     def take(self, place: tuple[slice, slice], answers: Sequence[Tensor]) -> None:
         """Take the logits of each net, (classes + heads, rows, columns), for a place in the image."""
+        for first in range(0, answers[0].shape[1], ROWS):
+            rows = slice(first, min(first + ROWS, answers[0].shape[1]))
+            there = slice(place[0].start + rows.start, place[0].start + rows.stop)
+            self._take((there, place[1]), [answer[:, rows].contiguous() for answer in answers])
+
+    def _take(self, place: tuple[slice, slice], answers: Sequence[Tensor]) -> None:
         everywhere = (slice(None), *place)
         each = [averaged([answer[: self.classes]], self._temperature, self._bias) for answer in answers]
         mean = each[0] if len(each) == 1 else torch.stack(each).mean(dim=0)

@@ -59,7 +59,8 @@ def prepared(planes: Planes) -> tuple[Tensor, Tensor, Tensor]:
     return images, assemble(F.avg_pool2d(images, STRIDE), elements, has_image, has_element), has_image
 
 
-def _run(part: nn.Module, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+def run(part: nn.Module, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    """A part of a net on inputs in the layout that is fastest for it."""
     return part(*(x.contiguous(memory_format=torch.channels_last) for x in inputs))
 
 
@@ -70,7 +71,7 @@ def coarse_features(net: Net, cells: Tensor, device: str, size: int = CELLS) -> 
     found: Tensor | None = None
     for piece in pieces((cells.shape[2], cells.shape[3]), size // multiple * multiple, halo):
         part = cells[:, :, piece.top : piece.bottom, piece.left : piece.right].to(device)
-        features = _run(net.coarse, part)[0][:, :, piece.core[0], piece.core[1]].to("cpu")
+        features = run(net.coarse, part)[0][:, :, piece.core[0], piece.core[1]].to("cpu")
         if features.shape[2:] == cells.shape[2:]:
             return features
         if found is None:
@@ -107,7 +108,7 @@ def logits(nets: list[Net], planes: Planes, *, device: str = "cpu", tile: int | 
             for net, feature in zip(nets, features, strict=True):
                 cut = feature[:, :, piece.top // STRIDE : piece.bottom // STRIDE,
                               piece.left // STRIDE : piece.right // STRIDE].to(device)
-                answer = _run(net.fine, part, cut)
+                answer = run(net.fine, part, cut)
                 assert isinstance(answer, Tensor)
                 found.append(answer[0, :, kept[0], kept[1]])
             yield (rows, columns), found
