@@ -6,12 +6,15 @@ import argparse
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssbray.campaign.spec import Spec
 from ssbray.campaign.task import Outcome, Task
 from ssbray.cli.output import check_workers, emit, json_option
 from ssbray.cli.progress import SolveProgress, StepProgress, TimeProgress
+
+if TYPE_CHECKING:
+    from ssbray.study.tools import Known
 
 
 def add(commands: Any) -> None:
@@ -74,9 +77,17 @@ class RayTools:
             return train_members(count, place, stems, found, seed, training, "cpu",
                                  None if training.steps else clock.step)
 
-    def tune(self, known: Any, config: dict[str, Any], trials: int, seed: int, out: Path) -> dict[str, Any]:
-        """Search hyper-parameters of the surrogate by Ray Tune."""
-        raise NotImplementedError
+    def tune(self, known: Known, config: dict[str, Any], trials: int, seed: int, out: Path) -> dict[str, Any]:
+        """Search hyper-parameters of the surrogate by Ray Tune; the table of trials lies beside the model."""
+        from ssbray.cli import tune
+        from ssbray.surrogate import TrainingConfig
+        from ssbray.surrogate.search import Examples
+
+        options = argparse.Namespace(out=str(out), tune=trials, trial_members=tune.MEMBERS, workers=self._solvers,
+                                     minutes=None, seed=seed, device="cpu", tracking_uri=None)
+        chosen, told = tune.tuned(options, TrainingConfig.model_validate(config), tuple(config), Examples.of(
+            known.graphs, known.sigma, known.groups, known.losses, seed))
+        return {"config": chosen.model_dump(), "trials": told["rows"], "mlflow_run_id": told["mlflow_run_id"]}
 
     def campaign(self, spec: Spec, home: Path) -> dict[str, Any]:
         """Run a campaign, or go on with it."""

@@ -110,7 +110,7 @@ def _prediction(found: Mapping[str, Content]) -> list[Row]:
         lines.append(Row(
             what=f"Surrogate, {name}", claimed=f"MAPE {CLAIMED_MAPE_PERCENT:g} %",
             ours=f"MAPE {mape:.2f} % ({between(scores['mape_interval90_percent'])} %), R2 of ln sigma "
-                 f"{scores['r2']:.4f}, 90 % intervals hold {100 * scores['coverage90']:.0f} %",
+                 f"{scores['r2']:.4f}, 90 % intervals hold {100 * scores['coverage90']['share']:.0f} %",
             conditions=f"{scores['n']} that conduct, of samples not learnt from; trained on {trained['learnt']}; "
                        f"interval over samples; {len(trained['trials'])} trials of hyper-parameters; one seed",
             verdict="reached" if mape <= CLAIMED_MAPE_PERCENT else "not reached",
@@ -181,7 +181,7 @@ def _priors(found: Mapping[str, Content]) -> Row:
 def _score(found: Mapping[str, Content]) -> Row:
     scores, over = found["prediction"]["fresh specimens"], found["gain"]["gain_over"][REFERENCE]["percent"]
     parts = {"accuracy": hyperscore.accuracy(scores["mape_percent"]),
-             "calibration": hyperscore.calibration(scores["coverage90"]),
+             "calibration": hyperscore.calibration(scores["coverage90"]["share"]),
              "gain": hyperscore.gain(-100.0 if over is None else over),
              "novelty": max(1e-6, found["layer"]["auroc"]["joint"]["value"])}
     value = hyperscore.joined(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,24 @@ from ssbray.specimen.laws import load as load_laws
 from ssbray.study.spec import PriorsSection
 from ssbray.study.tools import Tools
 
-
-def measure(spec: Spec, designs: Mapping[str, Mapping[str, Any]], specimens: int, store: Path, tools: Tools,
-            what: str = "designs compared") -> dict[str, Confirmed]:
-    """Solve designs on specimens that no campaign has used; the same seeds for all."""
-    wanted = {role: objective.tasks(spec, dict(parameters), purpose="study specimen", count=specimens)
-              for role, parameters in designs.items()}
-    outcomes = tools.solve(store, [task for tasks in wanted.values() for task in tasks], what)
-    found = {}
-    for k, (role, parameters) in enumerate(designs.items()):
-        found[role] = Confirmed(role=role, parameters=dict(parameters),
-                                outcomes=tuple(outcomes[k * specimens : (k + 1) * specimens]))
-    return found
+Designs = Mapping[str, Mapping[str, Any]]  #: role -> process parameters
 
 
-def compare(spec: Spec, designs: Mapping[str, Mapping[str, Any]], best: str, specimens: int, store: Path, tools: Tools
+def measure(worlds: Sequence[Spec], designs: Designs, specimens: int, store: Path, tools: Tools, what: str
+            ) -> list[dict[str, Confirmed]]:
+    """Solve designs in each world on specimens that no campaign has used; the same seeds for all."""
+    wanted = [(spec, role, dict(parameters)) for spec in worlds for role, parameters in designs.items()]
+    outcomes = tools.solve(store, [task for spec, _, parameters in wanted for task in objective.tasks(
+        spec, parameters, purpose="study specimen", count=specimens)], what)
+    found = [Confirmed(role=role, parameters=parameters, outcomes=tuple(outcomes[k * specimens : (k + 1) * specimens]))
+             for k, (_, role, parameters) in enumerate(wanted)]
+    return [{each.role: each for each in found[k : k + len(designs)]} for k in range(0, len(found), len(designs))]
+
+
+def compare(spec: Spec, designs: Designs, best: str, specimens: int, store: Path, tools: Tools
             ) -> dict[str, Any]:
     """Each design in the keys of a campaign's summary, and the gain of `best` over each of the others."""
-    found = measure(spec, designs, specimens, store, tools)
+    (found,) = measure([spec], designs, specimens, store, tools, "designs compared")
     gains = {}
     for role, each in found.items():
         if role != best:
@@ -40,24 +40,22 @@ def compare(spec: Spec, designs: Mapping[str, Mapping[str, Any]], best: str, spe
             "specimens": specimens}
 
 
-def sensitivity(content: Mapping[str, Any], designs: Mapping[str, Mapping[str, Any]], best: str, priors: PriorsSection,
-                store: Path, tools: Tools) -> dict[str, Any]:
+def sensitivity(content: Mapping[str, Any], designs: Designs, best: str, priors: PriorsSection, store: Path,
+                tools: Tools) -> dict[str, Any]:
     """Gain of `best` over the other designs where one process law is another than its prior's centre.
 
     content : the campaign's spec, as a mapping.
     """
     laws = load_laws(dict(content.get("laws", {})) or None)
+    changes = [(name, end, float(getattr(laws, name)) * end) for name, ends in priors.factors.items() for end in ends]
+    changes += [(name, end, float(getattr(laws, name)) + end) for name, ends in priors.shifts.items() for end in ends]
+    worlds = [parse({"name": "prior", **content, "laws": {**content.get("laws", {}), name: value}})
+              for name, _, value in changes]
+    measured = measure(worlds, designs, priors.specimens, store, tools, "other priors")
     rows = []
-    for name, ends, move in [*((name, ends, "factor") for name, ends in priors.factors.items()),
-                             *((name, ends, "shift") for name, ends in priors.shifts.items())]:
-        centre = float(getattr(laws, name))
-        for end in ends:
-            value = centre * end if move == "factor" else centre + end
-            spec = parse({"name": "prior", **content, "laws": {**content.get("laws", {}), name: value}})
-            found = measure(spec, designs, priors.specimens, store, tools, f"prior {name}")
-            over = {role: gain(found[best], each)[0] for role, each in found.items() if role != best}
-            asr = {role: describe(spec, each)["asr_ohm_cm2"] for role, each in found.items()}
-            rows.append({"law": name, "centre": centre, "value": value, "gain_over_percent": over, "asr_ohm_cm2": asr,
-                         "still_best": standing(spec, found[best]) >= max(
-                             standing(spec, each) for each in found.values())})
+    for (name, _, value), spec, found in zip(changes, worlds, measured, strict=True):
+        over = {role: gain(found[best], each)[0] for role, each in found.items() if role != best}
+        rows.append({"law": name, "centre": float(getattr(laws, name)), "value": value, "gain_over_percent": over,
+                     "asr_ohm_cm2": {role: describe(spec, each)["asr_ohm_cm2"] for role, each in found.items()},
+                     "still_best": standing(spec, found[best]) <= min(standing(spec, each) for each in found.values())})
     return {"rows": rows, "specimens": priors.specimens}

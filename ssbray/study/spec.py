@@ -55,7 +55,7 @@ class LayerSection(Section):
     """The layer that was overlooked: how many specimens are known without it, and how many are judged."""
 
     phase: str = LAYER
-    known: int = Field(120, ge=20, le=10_000)
+    known: int = Field(120, ge=80, le=10_000)  #: a quarter of them tells how far off sound ones are
     judged: int = Field(60, ge=10, le=10_000)
 
 
