@@ -25,6 +25,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import numpy as np  # noqa: E402
+from record import record  # noqa: E402
 from scipy import ndimage, sparse  # noqa: E402
 
 from ssbray import fea, rng  # noqa: E402
@@ -139,13 +140,19 @@ def main() -> None:
                 f"{solution.seconds[part]:{width}.2f}" for part, width in
                 (("mesh", 5), ("assemble", 8), ("setup", 6), ("solve", 6)))
                 + f" {solution.iterations:4d} {memory(side, ndim):6.0f} |")
-            print(line + ("" if args.no_peers else peers(made, exact, seconds, args)), flush=True)
+            text, others = ("", {}) if args.no_peers else peers(made, exact, seconds, args)
+            print(line + text, flush=True)
+            record("finite elements", f"{side}^{ndim}, contrast 1e6", "seconds", seconds, others,
+                   spread=f"± {spread:.2g}", note="TauFactor: until its error is ours, or 8 times our time"
+                   if "TauFactor" in others else "")
 
 
-def peers(made: PhaseMap, exact: float, seconds: float, args: argparse.Namespace) -> str:
-    """The rest of a line."""
+def peers(made: PhaseMap, exact: float, seconds: float, args: argparse.Namespace) -> tuple[str, dict[str, float]]:
+    """The rest of a line, and seconds by name."""
+    others: dict[str, float] = {}
     try:
         theirs, sigma = with_pyamg(made.labels, 1e-6)
+        others["pyamg"] = theirs
         text = f" {theirs:7.2f} {theirs / seconds:5.1f} {sigma / exact - 1:8.0e} |"
     except ImportError:
         text = f" {'-':>7} {'-':>5} {'-':>8} |"
@@ -155,10 +162,11 @@ def peers(made: PhaseMap, exact: float, seconds: float, args: argparse.Namespace
         error = (solution.upper - solution.lower) / solution.best / 2
         theirs, sigma, sweeps = with_taufactor(made.labels, solution.best, error, args.patience * seconds)
         reached = abs(sigma / solution.best - 1)
+        others["TauFactor"] = theirs
         return text + (f" {theirs:11.1f} {theirs / seconds:6.1f} {reached:.1%} after {sweeps} sweeps (ours within "
-                       f"{error:.1%})")
+                       f"{error:.1%})"), others
     except ImportError:
-        return text + f" {'-':>11} {'-':>6}"
+        return text + f" {'-':>11} {'-':>6}", others
 
 
 if __name__ == "__main__":

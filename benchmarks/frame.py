@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import torch
+from record import record
 
 from ssbray import rng
 from ssbray.analysis.draws import Trust, dislocations, drawn, likely, measured
@@ -56,6 +57,8 @@ def main() -> None:
     rate = options.side**2 / spent
     print(f"segment {options.side}^2: {spent:.1f} s, {rate / 1e6:.2f} Mpx/s, {rate / bare:.2f} of the bare nets; "
           f"peak {peak_gb():.2f} GB, {peak_gb() - before:.2f} GB more than before", flush=True)
+    record("segmentation", f"{options.side}^2 frame", "million pixels a second", rate / 1e6,
+           {"bare nets on tiles": bare / 1e6}, less_is_better=False, note=f"{peak_gb() - before:.2f} GB more")
     began = time.perf_counter()
     lines, centre, trust = dislocations(found), likely(found), Trust.of(model.card)
     own = measured(lines, centre)

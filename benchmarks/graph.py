@@ -24,6 +24,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import numpy as np  # noqa: E402
+from record import record  # noqa: E402
 from scipy import ndimage, spatial  # noqa: E402
 
 from ssbray import graph, rng, specimen  # noqa: E402
@@ -106,6 +107,8 @@ def main() -> None:
         print(f"{name:>9}: {made.size[0]:6d} regions {made.size[1]:6d} boundaries {seconds:6.3f} s = "
               + " + ".join(f"{part} {spent:.3f}" for part, spent in parts.items())
               + f" + rest {seconds - sum(parts.values()):.3f}; {mebibytes:.0f} MiB", flush=True)
+        record("graph", f"{args.side}^2, {name}: {made.size[0]} regions", "processor seconds", seconds, {},
+               note=f"{mebibytes:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from record import record
 from torch import nn
 
 from ssbray import rng
@@ -205,6 +206,12 @@ def main() -> None:
         for key in folder.names:
             values = [row["iou"][key] for row in rows if row["method"] == name and row["iou"][key] is not None]
             print(f"{name:<8} {key:<20} {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})")
+    mean = {name: [row["mean_iou"] for row in rows if row["method"] == name] for name in options.methods}
+    if "ours" in mean:
+        record("segmentation", f"{len(folder.stems)} labelled images, {options.minutes:g} min", "mean IoU",
+               float(np.mean(mean["ours"])), {name: float(np.mean(each)) for name, each in mean.items()
+                                              if name != "ours"}, less_is_better=False,
+               spread=f"({min(mean['ours']):.3f} to {max(mean['ours']):.3f})", note=f"{len(options.seeds)} parts")
 
 
 if __name__ == "__main__":
