@@ -25,9 +25,9 @@ sys.path.insert(0, str(ROOT))
 from serve.backend import LocalBackend  # noqa: E402
 from serve.run import running  # noqa: E402
 from ssbray.service import examples  # noqa: E402
-from ssbray.service.answer import Wishes  # noqa: E402
+from ssbray.service.asked import Wishes  # noqa: E402
 from ssbray.service.decoding import Decoder  # noqa: E402
-from ssbray.service.settings import Limits, Settings  # noqa: E402
+from ssbray.service.settings import MAPS, Limits, Settings  # noqa: E402
 
 
 def main() -> None:
@@ -38,9 +38,10 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=128, help="pixels; a bundled example is cut to it")
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--clients", type=int, default=4, help="at saturation")
+    parser.add_argument("--maps", type=int, default=MAPS, help="drawn for the interval; on both sides")
     parser.add_argument("--port", type=int, default=8765)
     args = parser.parse_args()
-    settings = Settings(segmenter=args.segmenter, surrogate=args.surrogate, port=args.port,
+    settings = Settings(segmenter=args.segmenter, surrogate=args.surrogate, port=args.port, maps=args.maps,
                         limits=Limits(per_minute=10**9, queued=10_000))
     content = png(args.side)
     bare = in_process(settings, content, args.count)
@@ -50,7 +51,7 @@ def main() -> None:
         alone = [once(args.port, content) for _ in range(args.count)]
         busy = together(args.port, content, args.count, args.clients)
     print(json.dumps({
-        "side": args.side, "count": args.count, "clients": args.clients,
+        "side": args.side, "maps": args.maps, "count": args.count, "clients": args.clients,
         "in_process_p50_s": statistics.median(bare), "service_p50_s": statistics.median(alone),
         "overhead_p50_ms": 1000 * (statistics.median(alone) - statistics.median(bare)),
         "in_process_per_s": len(bare) / sum(bare), "service_per_s_at_saturation": busy,

@@ -3,18 +3,13 @@
 import asyncio
 from typing import Any, Protocol
 
-from serve.design import Designs
 from ssbray.domain import Micrograph
 from ssbray.errors import InputError
-from ssbray.service.answer import Wishes, joined
+from ssbray.service.answer import joined
+from ssbray.service.asked import Wishes
 from ssbray.service.models import Eye, Oracle, release
 from ssbray.service.refusal import Refusal
 from ssbray.service.settings import Settings
-
-
-def lacking(what: str, field: str) -> Refusal:
-    """The endpoint was started for the other kind of request only."""
-    return Refusal(503, f"no_{what}", field, f"this endpoint was started without a {what}")
 
 
 class Backend(Protocol):
@@ -33,12 +28,13 @@ class Backend(Protocol):
         ...
 
 
-def described(name: str, eye: dict[str, Any] | None, oracle: dict[str, Any], search: dict[str, Any] | None
-              ) -> dict[str, Any]:
-    """The answer of /v1/model."""
+def described(name: str, eye: dict[str, Any] | None, oracle: dict[str, Any], search: dict[str, Any] | None,
+              registry: dict[str, str | None] | None = None) -> dict[str, Any]:
+    """The answer of /v1/model; `registry` is the version that each model has in MLflow's."""
     parts = {"segmenter": eye, "surrogate": oracle}
     return {"name": name, "version": oracle["version"] if eye is None else f"{eye['version']}+{oracle['version']}",
             "release": oracle["release"], **parts, "search": search,
+            "registry": registry or dict.fromkeys(parts),
             "sha256": {f"{part}/{file}": digest for part, facts in parts.items() if facts
                        for file, digest in facts["sha256"].items()}}
 
@@ -50,10 +46,14 @@ class LocalBackend:
         if settings.surrogate is None:
             raise InputError("--surrogate", None, "is needed: give the directory of a trained surrogate")
         version = release(settings)
-        self.eye = Eye(settings.segmenter, device=settings.device, draws=settings.draws,
-                       release=version) if settings.segmenter else None
+        self.eye = Eye(settings.segmenter, device=settings.device, maps=settings.maps,
+                       draws=settings.draws, release=version) if settings.segmenter else None
         self.oracle = Oracle(settings.surrogate, device=settings.device, release=version)
-        self.designs = Designs(settings.spec) if settings.spec else None
+        self.designs = None
+        if settings.spec:
+            from serve.design import Designs
+
+            self.designs = Designs(settings.spec)
         self._name, self._one = settings.name, asyncio.Lock()
 
     async def image(self, micrograph: Micrograph, wishes: Wishes) -> dict[str, Any]:
@@ -64,9 +64,9 @@ class LocalBackend:
     def answer(self, micrograph: Micrograph, wishes: Wishes) -> dict[str, Any]:
         """The answer, in this thread."""
         if self.eye is None:
-            raise lacking("segmenter", "image")
+            raise Refusal.lacking("segmenter", "image")
         seen = self.eye.see(micrograph, wishes)
-        (told,) = self.oracle.foretell([seen.graph])
+        (told,) = self.oracle.foretell([seen.question])
         if isinstance(told, InputError):
             raise told
         return joined(seen, told)
@@ -74,7 +74,7 @@ class LocalBackend:
     async def design(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """In a thread too."""
         if self.designs is None:
-            raise lacking("spec", "parameters")
+            raise Refusal.lacking("spec", "parameters")
         async with self._one:
             return await asyncio.to_thread(self.designs.answer, parameters, self.oracle)
 

@@ -8,6 +8,7 @@ import numpy as np
 from ssbray import campaign
 from ssbray.campaign import objective, section
 from ssbray.errors import InputError
+from ssbray.service.asked import Question
 from ssbray.service.models import Oracle
 
 
@@ -27,7 +28,7 @@ class Designs:
         tasks = objective.tasks(self._spec, parameters, purpose="served specimen", kind="graph")
         graphs = [outcome.graph for outcome in map(campaign.evaluate, tasks) if outcome.graph is not None]
         told = []
-        for one in oracle.foretell(graphs):
+        for one in oracle.foretell([Question(graph=one) for one in graphs]):
             if isinstance(one, InputError):
                 raise one
             told.append(one)

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from serve import multipart, reading, schemas
 from serve.backend import Backend
-from serve.gate import ClientGone, Gate, response
-from serve.limits import Places, Rate
+from serve.gate import ClientGone, Gate, Json, response
+from serve.limits import Memory, Places, Rate
 from serve.metrics import Metrics
 from ssbray.errors import InputError, nearest
-from ssbray.files import dump_json
 from ssbray.service import examples
 from ssbray.service.answer import scale_of_materials
 from ssbray.service.decoding import Decoder
@@ -42,14 +41,6 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": schemas.Error} for status in (*statuses, 401, 403, 500, 504)}
 
 
-class Json(JSONResponse):
-    """Strict JSON: what is infinite is null."""
-
-    def render(self, content: Any) -> bytes:
-        """The bytes."""
-        return dump_json(content).encode()
-
-
 def create(backend: Backend, settings: Settings, *, keys: Keys | None = None, decoder: Decoder | None = None,
            metrics: Metrics | None = None, log: Any = None, echo: bool = True) -> FastAPI:
     """The application with its gate.
@@ -58,11 +49,12 @@ def create(backend: Backend, settings: Settings, *, keys: Keys | None = None, de
     decoder : processes that decode; started here where none is given.
     echo : send X-Request-ID back; Ray Serve's proxy does that itself.
     """
-    app = FastAPI(title="ssbray", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(title="ssbray", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     metrics = metrics or Metrics()
     limits = settings.limits
     decoder = decoder or Decoder(limits, settings.decoders)
     places, uploads, rate = Places(limits.ongoing, limits.queued), Places(limits.uploads, 0), Rate(limits.per_minute)
+    memory = Memory(limits.held_bytes)
     metrics.waiting.set_function(lambda: places.waiting)
     metrics.working.set_function(lambda: places.working)
 
@@ -136,27 +128,29 @@ def create(backend: Backend, settings: Settings, *, keys: Keys | None = None, de
             raise Refusal(415, "unsupported_media_type", None, "send multipart/form-data or application/json")
         most = limits.json_bytes if media == "application/json" else limits.body_bytes
         pictures = reading.overlay(request)
-        async with uploads.one():
+        with memory.one() as more:
+            async with uploads.one():
+                try:
+                    async with asyncio.timeout(limits.upload_s):
+                        body = await reading.body(request, most, more)
+                except TimeoutError:
+                    raise Refusal(504, "timeout", None, f"the body did not arrive within {limits.upload_s:g} s"
+                                  ) from None
             try:
-                async with asyncio.timeout(limits.upload_s):
-                    body = await reading.body(request, most)
-            except TimeoutError:
-                raise Refusal(504, "timeout", None, f"the body did not arrive within {limits.upload_s:g} s") from None
-        try:
-            if media == "application/json":
-                parameters = reading.design(body)
-                answer = await _while_wanted(request, places, lambda: backend.design(parameters))
-            else:
-                content, about, wishes = reading.form(multipart.parse(body, kind), pictures)
-                del body
+                if media == "application/json":
+                    parameters = reading.design(body)
+                    answer = await _while_wanted(request, places, lambda: backend.design(parameters))
+                else:
+                    content, about, wishes = reading.form(multipart.parse(body, kind), pictures)
+                    del body
 
-                async def work() -> dict[str, Any]:
-                    micrograph = await asyncio.to_thread(decoder.decode, content, **about)
-                    return await backend.image(micrograph, wishes)
+                    async def work() -> dict[str, Any]:
+                        micrograph = await asyncio.to_thread(decoder.decode, content, **about)
+                        return await backend.image(micrograph, wishes)
 
-                answer = await _while_wanted(request, places, work)
-        except InputError as error:
-            raise Refusal.of(error) from None
+                    answer = await _while_wanted(request, places, work)
+            except InputError as error:
+                raise Refusal.of(error) from None
         metrics.predicted("design" if media == "application/json" else "image", answer)
         return Json({**answer, "seconds": time.perf_counter() - started})
 

@@ -29,6 +29,14 @@ HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-stor
            (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY")]
 
 
+class Json(JSONResponse):
+    """Strict JSON in ASCII: what is infinite is null, and what is no Unicode does not break the answer."""
+
+    def render(self, content: Any) -> bytes:
+        """The bytes."""
+        return dump_json(content).encode("ascii")
+
+
 class ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
@@ -38,7 +46,7 @@ def response(refusal: Refusal) -> Response:
     headers = {} if refusal.retry_after_s is None else {"retry-after": str(refusal.retry_after_s)}
     if refusal.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(refusal.content, refusal.status, headers)
+    return Json(refusal.content, refusal.status, headers)
 
 
 class Gate:
@@ -58,7 +66,7 @@ class Gate:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         given = headers.get("x-request-id", "")
         identity = given if IDENTITY.fullmatch(given) else uuid.uuid4().hex
-        state = {"status": 0, "owner": None}
+        state: dict[str, Any] = {"status": 0, "owner": None}
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -93,6 +101,8 @@ class Gate:
         if self._keys is None:
             if not self._settings.known_open and not is_loopback(_host(headers.get("host", ""))):
                 raise Refusal(403, "forbidden_host", None, "ask by the name of this machine's loopback interface")
+            if (origin := headers.get("origin")) and origin.partition("://")[2] != headers.get("host"):
+                raise Refusal(403, "forbidden_origin", None, "a page from elsewhere may not ask in its visitor's name")
             return None
         if scope["path"] in OPEN and scope["method"] == "GET":
             return None

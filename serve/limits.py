@@ -1,10 +1,10 @@
-"""How many, and how often: places for work and for waiting, and a bucket of tokens for each client."""
+"""How many, how much, and how often: places, bytes, and a bucket of tokens for each client."""
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from ssbray.service.refusal import Refusal
 
@@ -36,6 +36,30 @@ class Places:
         finally:
             self.working -= 1
             self._work.release()
+
+
+class Memory:
+    """Bytes of the bodies that are held, all of them together."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self.held = most, 0
+
+    @contextmanager
+    def one(self) -> Iterator[Callable[[int], None]]:
+        """Count what one request holds, piece by piece, until it ends; 429 where there is no room for a piece."""
+        own = 0
+
+        def more(size: int) -> None:
+            nonlocal own
+            if self.held + size > self._most:
+                raise Refusal(429, "busy", None, "too much is held for others: try again", retry_after_s=2)
+            own += size
+            self.held += size
+
+        try:
+            yield more
+        finally:
+            self.held -= own
 
 
 class Rate:

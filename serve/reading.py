@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request
@@ -9,7 +10,7 @@ from fastapi import Request
 from serve.gate import ClientGone
 from serve.multipart import Part
 from ssbray.errors import nearest
-from ssbray.service.answer import Wishes
+from ssbray.service.asked import Wishes
 from ssbray.service.refusal import Refusal
 
 WISHES = ("axis", "temperature_C", "electrolyte", "cathode", "coating")
@@ -26,8 +27,11 @@ def overlay(request: Request) -> bool:
     return value == "1"
 
 
-async def body(request: Request, most: int) -> bytes:
-    """The body, counted as it comes: what a client says of its length is only believed where it is too long."""
+async def body(request: Request, most: int, more: Callable[[int], None]) -> bytes:
+    """The body, counted as it comes: what a client says of its length is only believed where it is too long.
+
+    more : is told of each piece, and may refuse it.
+    """
     said = request.headers.get("content-length", "0")
     if said.isdigit() and int(said) > most:
         raise Refusal(413, "too_large", None, f"the body may have {most} bytes")
@@ -36,7 +40,9 @@ async def body(request: Request, most: int) -> bytes:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        body += message.get("body", b"")
+        piece = message.get("body", b"")
+        more(len(piece))
+        body += piece
         if len(body) > most:
             raise Refusal(413, "too_large", None, f"the body may have {most} bytes")
         if not message.get("more_body"):
@@ -60,10 +66,17 @@ def design(body: bytes) -> dict[str, float | int | str]:
     if not isinstance(parameters, dict):
         raise Refusal(422, "invalid", "parameters", "must be an object of process parameters")
     for name, value in parameters.items():
+        if not _printable(name) or (isinstance(value, str) and not _printable(value)):
+            raise Refusal(422, "invalid", "parameters", "holds half a surrogate pair, which is no text")
         if isinstance(value, bool) or not isinstance(value, int | float | str) or (
                 not isinstance(value, str) and not abs(value) < 1e300) or (isinstance(value, str) and len(value) > 200):
             raise Refusal(422, "invalid", name, "must be a number or a short word")
     return parameters
+
+
+def _printable(text: str) -> bool:
+    """Whether a text has a form in UTF-8: JSON can write what has none."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def form(parts: dict[str, Part], pictures: bool) -> tuple[bytes, dict[str, Any], Wishes]:

@@ -39,6 +39,44 @@ class Conductivity(BaseModel):
     interval90: Interval
 
 
+class Doubt(BaseModel):
+    """Where the interval comes from: standard deviations of the logarithm of the conductivity."""
+
+    model_config = ConfigDict(extra="forbid")
+    surrogate: float | None = Field(description="of the surrogate, for the most probable map")
+    segmentation: float | None = Field(description="between maps drawn from the segmenter's posterior")
+    maps: int = Field(description="so many were drawn")
+    maps_blocked: int = Field(description="of these do not conduct")
+
+
+class Place(BaseModel):
+    """A region, at its centroid from the upper left corner."""
+
+    model_config = ConfigDict(extra="forbid")
+    x_nm: float
+    y_nm: float
+    phase: str
+    share: float = Field(description="of the resistance")
+
+
+class Link(BaseModel):
+    """A boundary between two regions, by their numbers in the list."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    begin: int = Field(alias="from")
+    end: int = Field(alias="to")
+    share: float
+
+
+class Graph(BaseModel):
+    """The regions and boundaries that matter most."""
+
+    model_config = ConfigDict(extra="forbid")
+    nodes: list[Place]
+    edges: list[Link]
+    left_out: dict[str, int]
+
+
 class Anomaly(BaseModel):
     """How strange the structure is to the surrogate."""
 
@@ -59,6 +97,7 @@ class Prediction(BaseModel):
     phase_fraction: dict[str, float]
     in_domain: bool
     seconds: float
+    doubt_ln: Doubt | None = None
     resistance_budget: dict[str, float] | None = None
     specimens: int | None = None
     measurements: dict[str, dict[str, float | None]] | None = None
@@ -69,6 +108,7 @@ class Prediction(BaseModel):
     mean_entropy_nat: float | None = None
     regions: int | None = None
     warnings: list[str] | None = None
+    feature_graph: Graph | None = None
     overlay_png_base64: str | None = None
     image_png_base64: str | None = None
     legend: dict[str, str] | None = None
@@ -85,6 +125,7 @@ class Model(BaseModel):
     segmenter: dict[str, Any] | None
     surrogate: dict[str, Any] | None
     search: dict[str, Any] | None
+    registry: dict[str, str | None]
 
 
 class Design(BaseModel):

@@ -24,8 +24,9 @@ def blocks(page, kind):
 
 def commands(page):
     """Lines that call ssbray, with continued lines joined."""
-    return [line.removeprefix(".venv/bin/") for block in blocks(page, "sh")
-            for line in block.replace("\\\n", " ").splitlines() if line.removeprefix(".venv/bin/").startswith("ssbray ")]
+    lines = [line.removeprefix(".venv/bin/") for block in blocks(page, "sh")
+             for line in block.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith("ssbray ")]
 
 
 @pytest.mark.parametrize("page", NAMES)

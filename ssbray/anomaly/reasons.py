@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,25 +41,13 @@ PHRASES: Mapping[str, tuple[str, Callable[[float], str]]] = {
 BROKEN = "nothing that conducts joins the electrodes"
 WORDS = {"interfaces": "what has no thickness (films, grain boundaries, charge transfer)"}
 
-#: pooled features of a graph that mean something to a reader -> words, number, format
-POOLED: Mapping[str, tuple[str, Callable[[float], float], Callable[[float], str]]] = {
-    "area:blocks": ("pores and other blocking phases cover {value} of the map", float, percent),
-    "ln_nodes": ("the map is in {value} regions", math.exp, lambda value: f"{value:.0f}"),
-    "area:ln_diameter": ("regions have a mean diameter of {value} of the distance of the electrodes", math.exp,
-                         percent),
-    "fine:interfaces": (WORDS["interfaces"] + " carries {value} of the loss", float, percent),
-    "fine:node:ln_chord_axis": ("what carries the loss is {value} of the distance of the electrodes thick",
-                                math.exp, percent),
-    "fine:node:area_fraction": ("the regions that carry the loss cover {value} of the map each", float, percent),
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One quantity that is unusual."""
 
     name: str  #: "<sort>:<phase>"
-    beyond: float  #: by how many deviations of the known maps it lies outside their percentiles
+    beyond: float  #: by how much it lies outside the percentiles of the known maps
     sentence: str
 
 
@@ -77,17 +64,17 @@ def say(name: str, value: float) -> str:
     return phrase.format(what=WORDS.get(what, what.replace("|", " and ")), value=form(value))
 
 
-def compare(name: str, sentence: str, value: float, known: FloatArray, scale: float,
-            form: Callable[[float], str]) -> Finding | None:
+def compare(name: str, sentence: str, value: float, known: FloatArray, form: Callable[[float], str]
+            ) -> Finding | None:
     """Say how a quantity compares with known ones, (n,); None where it lies among them.
 
-    >>> compare("area:pore", "pore covers 12 % of the map", 0.12, np.array([0.02, 0.11]), 0.02, percent).sentence
+    >>> compare("area:pore", "pore covers 12 % of the map", 0.12, np.array([0.02, 0.11]), percent).sentence
     'pore covers 12 % of the map: more than in any of 2 training maps (at most 11 %)'
     """
     n = len(known)
     low, high = np.percentile(known, [100 - PERCENTILE, PERCENTILE])
     if value > high:
-        beyond = (value - high) / scale
+        beyond = value - high
         if not known.any():
             tail = f"none of {n} training maps has any"
         elif value > known.max():
@@ -95,7 +82,7 @@ def compare(name: str, sentence: str, value: float, known: FloatArray, scale: fl
         else:
             tail = f"beyond the {PERCENTILE}th percentile of {n} training maps ({form(float(high))})"
     elif value < low:
-        beyond = (low - value) / scale
+        beyond = low - value
         tail = (f"less than in any of {n} training maps (at least {form(float(known.min()))})"
                 if value < known.min() else f"below the 1st percentile of {n} training maps ({form(float(low))})")
     else:
@@ -120,27 +107,6 @@ def sentences(findings: Sequence[Finding], losses: Mapping[str, float], most: in
             cost = f"{say(f'loss:{what}', share)}; " if sort != "loss" and share >= SMALL_SHARE else ""
             told[what] = cost + finding.sentence
     return tuple(told.values())[:most]
-
-
-def pooled_reasons(names: Sequence[str], values: FloatArray, known: FloatArray, most: int = 3) -> tuple[str, ...]:
-    """Sentences on pooled features outside the 1st and 99th percentiles of known maps, the furthest first.
-
-    Parameters
-    ----------
-    names : c names of pooled features; those of `POOLED` are looked at.
-    values : (c,) of one map.
-    known : (n, c) of the known maps.
-    """
-    found = []
-    for name, value, column in zip(names, values, known.T, strict=True):
-        if name in POOLED:
-            phrase, number, form = POOLED[name]
-            shown = np.array([number(float(one)) for one in column])
-            there = number(float(value))
-            scale = float(shown.std()) or 1.0
-            found.append(compare(name, phrase.format(value=form(there)), there, shown, scale, form))
-    unusual = sorted((one for one in found if one), key=lambda one: (-one.beyond, one.name))
-    return tuple(one.sentence for one in unusual[:most])
 
 
 def carriers(losses: Mapping[str, float], least: float = 0.05) -> str:

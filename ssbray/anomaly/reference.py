@@ -20,12 +20,20 @@ LEAST = {"area": 0.02, "loss": 0.03, "thickness": 0.15, "regions": 0.15, "larges
 FOLDS = 10  #: of the known maps, for their own novelty
 RIDGE = 0.01  #: variance, of one, that no direction falls below when correlations are taken out
 
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reference:
     """Descriptions of n known maps."""
 
     names: tuple[str, ...]  #: d names of `describe`
     values: FloatArray  #: (n, d), zero where a map lacks what is named
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or self.values.shape[1] != len(self.names) or len(self.values) < 2:
+            raise InputError("reference", self.values.shape, f"must hold {len(self.names)} quantities of two or "
+                             "more known maps")
+        if strange := [name for name in self.names if name.split(":")[0] not in LEAST]:
+            raise InputError("reference", strange[0], f"is no quantity of a map: {', '.join(LEAST)} are")
 
     @classmethod
     def of(cls, descriptions: Sequence[Mapping[str, float]]) -> Reference:
@@ -80,7 +88,7 @@ class Reference:
         low, high = self._band.get(name, (0.0, 0.0))
         if low <= value <= high:
             return None
-        finding = compare(name, say(name, value), value, column, 1.0, PHRASES[sort][1])
+        finding = compare(name, say(name, value), value, column, PHRASES[sort][1])
         if finding is None:
             return None
         known = _scaled(column[:, None], [name])[:, 0]

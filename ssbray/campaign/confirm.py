@@ -72,15 +72,33 @@ def describe(spec: Spec, design: Confirmed) -> dict[str, Any]:
         "interval90": [math.exp(mean - half), math.exp(mean + half)] if conducts else None,
         "specimens": len(ln_sigma),
         "failures": failures,
+        "violation": objective.violation(spec, design.parameters),
         "budget": {name: float(np.mean([budget.get(name, 0.0) for budget in budgets])) for name in names},
         "solves": [outcome.key for outcome in design.outcomes],
     }
 
 
-def standing(design: Confirmed) -> float:
-    """Mean ln sigma over the specimens that could be solved; -inf if one of them blocks, or none was solved."""
+def standing(spec: Spec, design: Confirmed) -> float:
+    """Risk over the specimens that could be solved, the less the better; infinite if one blocks, or none was solved."""
     solved = design.ln_sigma[~np.isnan(design.ln_sigma)]
-    return float(solved.mean()) if len(solved) else -math.inf
+    return objective.risk(spec, [objective.cost(spec, float(each)) for each in solved]) if len(solved) else math.inf
+
+
+def noise(spec: Spec, designs: Sequence[Confirmed]) -> dict[str, Any] | None:
+    """How much specimens of one design differ by chance, pooled over designs; None where none conducts throughout.
+
+    `spread_percent` is one standard deviation. In `band90_percent` lies nine times in ten the apparent
+    gain of a design over itself, each measured once on `replicates` specimens of its own.
+    """
+    good = [design.ln_sigma for design in designs if len(design.outcomes) > 1 and np.isfinite(design.ln_sigma).all()]
+    if not good:
+        return None
+    freedom = sum(len(each) - 1 for each in good)
+    spread = math.sqrt(sum(float(((each - each.mean()) ** 2).sum()) for each in good) / freedom)
+    half = float(student.ppf(0.95, freedom)) * spread * math.sqrt(2 / spec.specimen.replicates)
+    return {"spread_percent": 100 * math.expm1(spread),
+            "band90_percent": [100 * math.expm1(-half), 100 * math.expm1(half)],
+            "replicates": spec.specimen.replicates}
 
 
 def gain(best: Confirmed, reference: Confirmed) -> tuple[float | None, list[float] | None]:

@@ -13,6 +13,8 @@ from ssbray.campaign.siblings import Siblings
 from ssbray.campaign.task import Outcome, Task
 from ssbray.campaign.workers import Workers
 
+AHEAD = 4  #: for so many workers one more task is handed out, so that none is idle while an outcome is being kept
+
 
 @dataclass
 class _Open:
@@ -75,7 +77,8 @@ class Desk:
         hold = self._hold()
         if hold and not in_flight:
             raise Paused
-        while not hold and self._queue and in_flight < self._workers.capacity:
+        most = self._workers.capacity + max(1, self._workers.capacity // AHEAD)
+        while not hold and self._queue and in_flight < most:
             self._workers.submit(self._queue.popleft())
             in_flight += 1
         if not self._ready and in_flight and (outcome := self._workers.next_done(timeout_s)) is not None:

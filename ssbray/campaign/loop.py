@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ssbray import rng, units
-from ssbray.annealing import Schedule
+from ssbray.annealing import Point, Schedule
 from ssbray.campaign import confirm, objective
+from ssbray.campaign.bound import bound
 from ssbray.campaign.confirm import Confirmed
+from ssbray.campaign.dataset import TRAINING_FILE
 from ssbray.campaign.desk import Desk
+from ssbray.campaign.judge import Judge
 from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.listeners import Listener
 from ssbray.campaign.meeting import Counter
@@ -28,13 +33,14 @@ from ssbray.campaign.task import Outcome, Task, physics_version
 from ssbray.campaign.walk import Plan, StepRecord
 from ssbray.campaign.workers import Annealers, Learner, Workers
 from ssbray.errors import InputError
+from ssbray.files import write_json
 
 
 def plan_of(spec: Spec) -> Plan:
     """What the chains are told."""
     settings = spec.annealing
-    return Plan(space=spec.space, schedule=Schedule(steps=settings.rounds * settings.steps), seed=spec.seed,
-                rounds=settings.rounds, steps=settings.steps, proposals=settings.proposals,
+    return Plan(space=spec.space, schedule=Schedule(steps=settings.rounds * settings.steps, rule=settings.schedule),
+                seed=spec.seed, rounds=settings.rounds, steps=settings.steps, proposals=settings.proposals,
                 unscreened=settings.unscreened, optimism=settings.optimism)
 
 
@@ -44,11 +50,13 @@ def solves_planned(spec: Spec) -> int:
 
 
 def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, annealers: Annealers, listener: Listener,
-        cache: Path | None = None) -> dict[str, Any]:
+        cache: Path | None = None, conclude: Callable[[dict[str, Any]], None] = lambda summary: None
+        ) -> dict[str, Any]:
     """Run a campaign in `directory`, or go on with one that was interrupted there; returns the summary.
 
     The same spec gives the same trajectory whatever the workers are. Solves that the directory's
-    ledger already holds, or that of another campaign in `cache`, are not repeated.
+    ledger already holds, or that of another campaign in `cache`, are not repeated. `conclude` gets the
+    summary to write it and what goes with it, while the directory is still ours and the campaign still running.
 
     Raises
     ------
@@ -69,6 +77,7 @@ def run(spec: Spec, directory: Path, *, workers: Workers, learner: Learner, anne
         try:
             desk = Desk(ledger, workers, on_outcome=listener.solved, siblings=siblings, hold=hold)
             summary = _search(spec, directory, ledger, desk, workers.capacity, learner, annealers, listener)
+            conclude(summary)
         except BaseException as error:
             with suppress(InputError):  # the disk may be why it ends
                 ledger.end(*_why(error))
@@ -97,16 +106,15 @@ def _search(spec: Spec, directory: Path, ledger: Ledger, desk: Desk, capacity: i
     clock = _Clock()
 
     _enter("initial design", ledger, listener)
-    points = spec.space.spread(spec.annealing.initial, rng.subseed(spec.seed, "initial design"))
-    initial = list(zip(points, _evaluate(spec, desk, points), strict=True))
-    if all(result.value is None for _, result in initial):
-        raise InputError("search", spec.name, f"no design of the initial plan conducts ({initial[0][1].failure}): "
-                         "widen the ranges")
+    judge = Judge(spec)
+    initial = _initial(spec, desk, judge)
+    for number, (point, result) in enumerate(initial):
+        ledger.record("initial", str(number), {"parameters": point, **asdict(result)})
     clock.lap("initial")
 
     _enter("annealing", ledger, listener)
     plan = plan_of(spec)
-    counter = Counter(spec, plan, desk, learner, ledger, listener, initial)
+    counter = Counter(spec, plan, desk, learner, ledger, listener, judge, initial)
     annealers.run(plan, spec.annealing.chains, counter)
     clock.lap("annealing")
 
@@ -116,6 +124,8 @@ def _search(spec: Spec, directory: Path, ledger: Ledger, desk: Desk, capacity: i
     trained = bool(counter.cards)
     if trained:
         learner.save(str(directory / "model"))
+        write_json(directory / "model" / TRAINING_FILE, {"store": str(directory.resolve()), "seed": spec.seed,
+                                                         "keys": counter.learnt})
     seconds = _seconds(time.perf_counter() - started, desk, counter.training_s, capacity, clock)
     summary = _summary(spec, desk, counter, designs, _check_surrogate(learner, trained, designs), seconds)
     ledger.record("summary", summary["trajectory_sha256"], summary)
@@ -154,9 +164,19 @@ def _gather(desk: Desk, requests: Sequence[list[Task]]) -> list[list[Outcome]]:
     return [answers[number] for number in range(len(requests))]
 
 
-def _evaluate(spec: Spec, desk: Desk, points: Sequence[dict[str, Any]]) -> list[Evaluation]:
-    return [objective.evaluation(spec, outcomes) for outcomes in _gather(desk, [objective.tasks(spec, point)
-                                                                                for point in points])]
+def _initial(spec: Spec, desk: Desk, judge: Judge) -> list[tuple[Point, Evaluation]]:
+    """The designs of the space-filling plan; those that break a constraint are not solved."""
+    points = spec.space.spread(spec.annealing.initial, rng.subseed(spec.seed, "initial design"))
+    refused = [judge.refused(point) for point in points]
+    requests = [objective.tasks(spec, point) for point, no in zip(points, refused, strict=True) if no is None]
+    solved = _gather(desk, requests)
+    judge.learn([outcome for outcomes in solved for outcome in outcomes])
+    answers = iter(solved)
+    results = [no or judge.evaluation(next(answers)) for no in refused]
+    if requests and all(result.value is None for result in results):
+        why = next(result.failure for result, no in zip(results, refused, strict=True) if no is None)
+        raise InputError("search", spec.name, f"no design of the initial plan conducts ({why}): widen the ranges")
+    return list(zip(points, results, strict=True))
 
 
 def _confirm(spec: Spec, desk: Desk, evaluated: Sequence[tuple[Any, Evaluation]]) -> list[Confirmed]:
@@ -165,9 +185,12 @@ def _confirm(spec: Spec, desk: Desk, evaluated: Sequence[tuple[Any, Evaluation]]
     The winner is chosen on one set of fresh specimens and measured on another.
     """
     chosen = confirm.finalists(spec, evaluated)
+    if not chosen:
+        raise InputError("objective.constraints", spec.objective.constraints.model_dump(exclude_none=True),
+                         "no design that keeps them and conducts was found: loosen them, or widen the ranges")
     runoff = [Confirmed(role="finalist", parameters=parameters, outcomes=tuple(outcomes)) for parameters, outcomes in
               zip(chosen, _gather(desk, [_fresh(spec, each, "runoff specimen") for each in chosen]), strict=True)]
-    runoff.sort(key=lambda design: -confirm.standing(design))
+    runoff.sort(key=lambda design: confirm.standing(spec, design))
     best = runoff[0].parameters
     final = {"best": best, "reference": spec.reference_design.model_dump(),
              "best without its coating": spec.design({**best, "coating": "bare"}).model_dump()}
@@ -187,13 +210,15 @@ def _check_surrogate(learner: Learner, trained: bool, designs: Sequence[Confirme
     pairs = [(design.role, outcome) for design in designs for outcome in design.outcomes
              if outcome.ok and outcome.graph is not None and outcome.values["percolates"]]
     if not pairs or not trained:
-        return {"n": 0, "mape_percent": None, "coverage90": None, "roles": [], "ln_sigma_S_per_m": [], "mean_ln": [],
-                "std_ln": []}
+        return {"n": 0, "mape_percent": None, "nll": None, "coverage90": None, "specimens_sha256": None, "roles": [],
+                "ln_sigma_S_per_m": [], "mean_ln": [], "std_ln": []}
     mean, std = learner.predict([outcome.graph for _, outcome in pairs if outcome.graph is not None])
     truth = np.log([units.S_per_m(outcome.values["sigma_eff_S_per_cm"]) for _, outcome in pairs])
     inside = np.abs(truth - mean) <= 1.6449 * std
     return {"n": len(pairs), "mape_percent": float(100 * np.mean(np.abs(np.expm1(mean - truth)))),
-            "coverage90": float(inside.mean()), "roles": [role for role, _ in pairs],
+            "nll": float(np.mean(0.5 * ((truth - mean) / std) ** 2 + np.log(std) + 0.5 * math.log(2 * math.pi))),
+            "coverage90": float(inside.mean()), "specimens_sha256": _digest([outcome.key for _, outcome in pairs]),
+            "roles": [role for role, _ in pairs],
             "ln_sigma_S_per_m": truth.tolist(), "mean_ln": mean.tolist(), "std_ln": std.tolist()}
 
 
@@ -223,6 +248,8 @@ def _summary(spec: Spec, desk: Desk, counter: Counter, designs: Sequence[Confirm
         "improvement_percent": percent,
         "improvement_interval90_percent": interval,
         "improvement_of": "sigma_eff of the best design over the reference, on the same fresh specimens",
+        "noise": confirm.noise(spec, [design for design in designs if design.outcomes]),
+        "bound": bound(spec, _fresh(spec, best.parameters, "fresh specimen")),
         "coating_improvement_percent": alone,
         "coating_improvement_interval90_percent": alone_interval,
         "trajectory_sha256": trajectory_sha256(counter.records),
@@ -240,4 +267,8 @@ def trajectory_sha256(records: Sequence[StepRecord]) -> str:
     ordered = sorted(records, key=lambda record: (record.step, record.chain))
     rows = [[record.chain, record.step, record.parameters, None if record.value is None else f"{record.value:.10g}",
              record.accepted] for record in ordered]
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+    return _digest(rows)
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,19 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from ssbray import rng
+from ssbray import materials, rng
 from ssbray.campaign.spec import Spec
-from ssbray.campaign.task import Outcome, Task
+from ssbray.campaign.task import Task
+from ssbray.specimen import structure
+from ssbray.specimen.laws import load as load_laws
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A design's cost: the mean over its specimens of ln(ASR) or of -ln(conductivity); None if it failed."""
+    """A design's cost: the mean (or a quantile) over its specimens of ln(ASR) or -ln(conductivity), and the penalty.
+
+    None if it failed.
+    """
 
     value: float | None
     spread: float = 0.0  #: standard deviation between specimens
     failure: str | None = None
     keys: tuple[str, ...] = ()  #: of the solves behind it
+    violation: float = 0.0  #: of the constraints; a design that breaks one has no value
 
 
 def tasks(spec: Spec, point: dict[str, Any], *, purpose: str = "specimen", count: int | None = None, kind: str = "solve"
@@ -35,17 +41,27 @@ def tasks(spec: Spec, point: dict[str, Any], *, purpose: str = "specimen", count
             for k in range(spec.specimen.replicates if count is None else count)]
 
 
-def evaluation(spec: Spec, outcomes: Sequence[Outcome]) -> Evaluation:
-    """Judge a design by its specimens; one that does not conduct, or was not solved, fails the design."""
-    keys = tuple(outcome.key for outcome in outcomes)
-    for outcome in outcomes:
-        if not outcome.ok:
-            return Evaluation(value=None, failure=outcome.failure, keys=keys)
-        if not outcome.values["percolates"]:
-            return Evaluation(value=None, failure=f"does not percolate: {outcome.values['reason']}", keys=keys)
-    costs = np.array([cost(spec, math.log(outcome.values["sigma_eff_S_per_cm"])) for outcome in outcomes])
-    spread = float(costs.std(ddof=1)) if len(costs) > 1 else 0.0
-    return Evaluation(value=float(costs.mean()), spread=spread, keys=keys)
+def violation(spec: Spec, point: dict[str, Any]) -> float:
+    """By how much a design breaks the constraints, by the process laws: the sum of relative excesses, zero if none."""
+    limits = spec.objective.constraints.model_dump(exclude_none=True)
+    if not limits:
+        return 0.0
+    made = structure(spec.design(point), load_laws(spec.laws or None), materials.load(spec.materials or None))
+    values = {"porosity": made.porosity, "reaction_layer_nm": made.reaction_thickness_nm,
+              "coating_layer_nm": made.coating_thickness_nm}
+    return sum(max(0.0, values[name] / limit - 1) for name, limit in limits.items())
+
+
+def risk(spec: Spec, costs: Sequence[float]) -> float:
+    """One cost from those of a design's specimens: their mean, or the quantile that the spec asks for.
+
+    Between specimens a quantile is interpolated, so that of two specimens 0.5 is the mean, and of few
+    specimens a high one is nearly the worst.
+    """
+    if not np.isfinite(costs).all():
+        return math.inf
+    level = spec.objective.risk
+    return float(np.mean(costs)) if level is None else float(np.quantile(costs, level))
 
 
 def cost(spec: Spec, ln_sigma_S_per_cm: float) -> float:

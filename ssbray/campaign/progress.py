@@ -35,12 +35,12 @@ def summary_of(directory: Path) -> dict[str, Any] | None:
 
 def state_of(directory: Path, sessions: Sequence[dict[str, Any]]) -> str:
     """running, paused, interrupted, failed, or completed."""
-    if locked(directory):
-        return "running"
-    last = sessions[-1]["status"] if sessions else "completed"
-    if last == "completed":  # the report comes after the last solve
+    last = sessions[-1]["status"] if sessions else None
+    if last == "running" or (last is None and locked(directory)):  # a driver may be about to begin
+        return "running" if locked(directory) else "interrupted"
+    if last in ("completed", None):  # who wrote the ledger may have kept no sessions
         return "completed" if (directory / "summary.json").exists() else "interrupted"
-    return "interrupted" if last == "running" else str(last)
+    return str(last)
 
 
 def read(directory: Path) -> dict[str, Any]:
@@ -72,7 +72,8 @@ def read(directory: Path) -> dict[str, Any]:
         "eta_s": None if summary else _seconds_left(sessions, solved, planned, state),
         "steps": len(steps),
         "accepted": sum(step["accepted"] for step in steps),
-        "failed": sum(step["value"] is None for step in steps),
+        "infeasible": sum(step.get("violation", 0) > 0 for step in steps),
+        "failed": sum(step["value"] is None and not step.get("violation", 0) for step in steps),
         "failures": dict(Counter(row["failure"] for row in rows
                                  if row["failure"] is not None and row["physics"] == now)),
         "chains": [{"chain": chain, "steps": len(own), "accepted": sum(step["accepted"] for step in own),

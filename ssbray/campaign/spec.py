@@ -11,16 +11,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from ssbray import materials
 from ssbray.annealing import Categorical, Float, Space
+from ssbray.annealing.dimension import Dimension
 from ssbray.errors import InputError, nearest
 from ssbray.microscope.knobs import load_knobs
 from ssbray.specimen import ProcessParameters, structure
 from ssbray.specimen.laws import load as load_laws
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"  #: of a campaign, and of its directory
+#: (section, key, default) of what came after campaigns had been begun
+LATER = (("search", "when", None), ("objective", "risk", None), ("objective", "anomaly_weight", 0.0),
+         ("objective", "constraints", {"porosity": None, "reaction_layer_nm": None, "coating_layer_nm": None}),
+         ("annealing", "schedule", "adaptive"))
 MAX_PIXELS = 40_000_000  #: of a specimen's section
 
 
@@ -56,18 +61,23 @@ class ConditionsSection(Section):
     temperature_C: float = Field(25.0, gt=-100, lt=400)
 
 
+When = dict[str, tuple[str, ...]]  #: a searched parameter -> its choices beside which another is searched
+
+
 class FloatRange(Section):
     """A real parameter to search."""
 
     low: float
     high: float
     log: bool = False
+    when: When | None = None  #: elsewhere it has its default
 
 
 class Choices(Section):
     """A categorical parameter to search."""
 
     choices: tuple[str, ...]
+    when: When | None = None
 
 
 SearchEntry = Annotated[
@@ -75,11 +85,30 @@ SearchEntry = Annotated[
     Discriminator(lambda value: "choices" if "choices" in _keys(value) else "range")]
 
 
+class ConstraintsSection(Section):
+    """What a design must keep to. The process laws tell, so one that does not is never solved."""
+
+    porosity: float | None = Field(None, gt=0, lt=1)  #: most pores in the electrolyte, share of its volume
+    reaction_layer_nm: float | None = Field(None, gt=0)  #: thickest reaction products
+    coating_layer_nm: float | None = Field(None, gt=0)  #: thickest coating that is left
+
+
 class ObjectiveSection(Section):
-    """What is better: the geometric mean over a design's specimens."""
+    """What is better: the geometric mean over a design's specimens, or one of their worse quantiles."""
 
     minimise: Literal["asr_ohm_cm2"] | None = None
     maximise: Literal["sigma_eff_S_per_cm"] | None = None
+    #: "mean" (None here), or a quantile of the specimens: 0.9 is what nine of ten are better than
+    risk: float | None = Field(None, ge=0.5, lt=1)
+    anomaly_weight: float = Field(0.0, ge=0, le=10)  #: on specimens unlike those of the initial design
+    constraints: ConstraintsSection = ConstraintsSection()
+
+    @field_validator("risk", mode="before")
+    @classmethod
+    def _mean_is_no_quantile(cls, risk: Any) -> Any:
+        if isinstance(risk, str) and risk != "mean":
+            raise ValueError("give mean, or a quantile of the specimens from 0.5 to below 1")
+        return None if risk == "mean" else risk
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ObjectiveSection:
@@ -103,6 +132,7 @@ class AnnealingSection(Section):
     proposals: int = Field(6, ge=1, le=256)  #: drawn per step; the surrogate picks the one that is solved
     unscreened: float = Field(0.2, ge=0, le=1)  #: share of steps that the surrogate does not touch
     optimism: float = Field(1.0, ge=0, le=10)  #: standard deviations of benefit of the doubt in the ranking
+    schedule: Literal["adaptive", "literal"] = "adaptive"  #: literal: x + T * gauss, all accepted, nothing screened
 
 
 class ConfirmSection(Section):
@@ -161,8 +191,11 @@ class Spec(Section):
         """The searched parameters."""
         if not self.search:
             raise InputError("search", {}, "name at least one process parameter to search")
-        return Space({name: Categorical(entry.choices) if isinstance(entry, Choices)
-                      else Float(entry.low, entry.high, entry.log) for name, entry in self.search.items()})
+        dimensions = {name: _dimension(name, entry) for name, entry in self.search.items()}
+        try:
+            return Space(dimensions)
+        except InputError as error:  # a condition
+            raise InputError(f"search.{error.field}", error.value, error.remedy) from None
 
     def design(self, point: dict[str, Any]) -> ProcessParameters:
         """Process of a searched point."""
@@ -178,6 +211,10 @@ class Spec(Section):
         """sha256 of everything that decides the result."""
         silent = {"cluster", "tracking", "name"} | (set() if self.microscope else {"microscope"})
         content = self.model_dump(mode="json", exclude=silent)
+        for section, name, default in LATER:  # a spec that does not use them is still the same spec
+            for part in content["search"].values() if section == "search" else [content[section]]:
+                if part[name] == default:
+                    del part[name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -277,6 +314,16 @@ def _readable(error: ValidationError, content: dict[str, Any], root: type[BaseMo
     if value is content or isinstance(value, dict):
         value = "missing" if first["type"] == "missing" else value
     return InputError(field, value, remedy)
+
+
+def _dimension(name: str, entry: FloatRange | Choices) -> Dimension:
+    """A searched parameter."""
+    try:
+        if isinstance(entry, Choices):
+            return Categorical(entry.choices, entry.when)
+        return Float(entry.low, entry.high, entry.log, entry.when)
+    except InputError as error:
+        raise InputError(f"search.{name}", error.value, error.remedy) from None
 
 
 def _keys(value: Any) -> set[str]:

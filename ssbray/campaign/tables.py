@@ -40,7 +40,7 @@ def steps(ledger: Ledger) -> list[dict[str, Any]]:
             **{f"parameters.{name}": value for name, value in sorted(step["parameters"].items())},
             "cost": step["value"], "spread": step["spread"], "accepted": step["accepted"],
             "temperature": step["temperature"], "width": step["width"], "predicted_cost": mean, "predicted_std": std,
-            "failure": step["failure"], "solves": " ".join(step["keys"])})
+            "failure": step["failure"], "violation": step.get("violation", 0.0), "solves": " ".join(step["keys"])})
     return table
 
 

@@ -11,8 +11,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ssbray import annealing, rng
 from ssbray.annealing import Archive, Chain, Point, Record, Schedule, Space
 from ssbray.campaign.objective import Evaluation
@@ -47,11 +45,12 @@ class StepRecord:
     predicted: tuple[float, float] | None  #: surrogate's mean and std of the cost, before it was known
     failure: str | None
     keys: tuple[str, ...]
+    violation: float = 0.0  #: of the constraints
 
 
 @dataclass(frozen=True, kw_only=True)
 class Screen:
-    """Answer: (mean, std) of each point's cost by the surrogate; infinite where no current is expected."""
+    """Answer: (mean, std, violation) of each point's cost by the surrogate; infinite where no current is expected."""
 
     chain: int
     step: int
@@ -102,19 +101,20 @@ def walk(index: int, plan: Plan) -> Walk:
             chosen, predicted = points[0], None
             free = rng.stream(plan.seed, "unscreened", index, chain.step).random() < plan.unscreened
             if directions.screening:
-                scores: list[tuple[float, float]] = yield Screen(
+                scores: list[tuple[float, float, float]] = yield Screen(
                     chain=index, step=chain.step, points=points[:1] if free else points)
-                pick = int(np.argmin([mean - plan.optimism * std for mean, std in scores]))
+                ranks = [(violation, mean - plan.optimism * std) for mean, std, violation in scores]
+                pick = ranks.index(min(ranks))
                 chosen = points[pick]
-                predicted = scores[pick] if math.isfinite(scores[pick][0]) else None
+                predicted = scores[pick][:2] if math.isfinite(scores[pick][0]) else None
             result: Evaluation = yield Evaluate(chain=index, step=chain.step, point=chosen)
             before = chain
             # the same seeds for every design: the difference of two costs carries no specimen noise
             chain, accepted = annealing.decide(chain, chosen, result.value, 0.0, scale=archive.unit,
-                                               schedule=plan.schedule, seed=plan.seed)
-            seen.append(Record.of(plan.space, chosen, result.value))
+                                               schedule=plan.schedule, seed=plan.seed, violation=result.violation)
+            seen.append(Record.of(plan.space, chosen, result.value, violation=result.violation))
             records.append(StepRecord(
                 chain=index, step=before.step, parameters=chosen, value=result.value, spread=result.spread,
                 accepted=accepted, temperature=plan.schedule.temperature(before.step), width=before.width,
-                predicted=predicted, failure=result.failure, keys=result.keys))
+                predicted=predicted, failure=result.failure, keys=result.keys, violation=result.violation))
         directions = yield Meet(chain=chain, index=index, round=number + 1, records=tuple(records))

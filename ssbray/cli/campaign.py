@@ -19,6 +19,7 @@ from ssbray.campaign.pause import Paused, PauseRequest
 from ssbray.campaign.task import physics_version
 from ssbray.cli import campaign_look
 from ssbray.cli.output import check_workers, emit, json_option
+from ssbray.cli.output import directory as place
 from ssbray.cli.progress import CampaignProgress
 from ssbray.errors import InputError
 from ssbray.files import write_json
@@ -84,9 +85,9 @@ def run_resume(args: argparse.Namespace) -> int:
 def run_pause(args: argparse.Namespace) -> int:
     """Ask the driver to stop; it does so when its solves in flight are kept."""
     directory = campaign_look.find(args.name, args.dir)
-    if not locked(directory):
-        with Ledger(directory, write=False) as ledger:
-            state = progress.state_of(directory, ledger.sessions())
+    with Ledger(directory, write=False) as ledger:
+        state = progress.state_of(directory, ledger.sessions())
+    if state != "running":
         raise InputError("NAME", args.name, f"is not running but {state}: there is nothing to pause")
     PauseRequest(directory).ask()
     content = {"name": args.name, "status": "running", "pause_requested": True}
@@ -139,14 +140,16 @@ def execute(spec: Spec, home: Path, solvers: int | None = None, cache: Path | No
         pool = RayWorkers(solvers=solvers or spec.cluster.solvers, cpus_per_solver=spec.cluster.cpus_per_solver,
                           timeout_s=spec.cluster.solve_timeout_s)
         with closing(pool) as workers, _told(tracker):
+            def conclude(summary: dict[str, Any]) -> None:
+                listener.phase("report")
+                delivery = tracker.settle()
+                summary |= {"mlflow_run_id": delivery.run_id, "tracking_error": delivery.error}
+                report.write(directory, spec, summary)
+                write_json(directory / "summary.json", summary)
+
             summary = campaign.run(spec, directory, listener=listener, annealers=TuneAnnealers(directory),
                                    workers=workers, learner=RayLearner(spec.surrogate, spec.cluster.learner_gpus),
-                                   cache=cache or home)
-            listener.phase("report")
-            delivery = tracker.settle()
-            summary |= {"mlflow_run_id": delivery.run_id, "tracking_error": delivery.error}
-            report.write(directory, spec, summary)
-            write_json(directory / "summary.json", summary)
+                                   cache=cache or home, conclude=conclude)
             listener.finished(summary, directory)
     return summary
 
@@ -154,6 +157,7 @@ def execute(spec: Spec, home: Path, solvers: int | None = None, cache: Path | No
 def _run(spec: Spec, args: argparse.Namespace) -> int:
     """Run, and answer with the summary, or with the state of a campaign that was paused."""
     check_workers(args.workers)
+    place(args.dir, "--dir")
     cache = Path(args.cache) if args.cache is not None else None
     if cache is not None and not cache.is_dir():
         raise InputError("--cache", args.cache, "is no directory: name a home of campaigns")
@@ -204,6 +208,8 @@ def _disk(directory: Path) -> Iterator[None]:
     """What a disk does not take, besides the ledger: model, report, Tune's files."""
     try:
         yield
+    except ConnectionError:  # a pipe or a socket: no disk
+        raise
     except OSError as error:
         raise InputError("directory", str(directory), f"cannot be written ({error.strerror or error}): mend that, then "
                          "go on; what was solved so far is kept") from None
@@ -223,5 +229,6 @@ def _tell(spec: Spec, summary: dict[str, Any], directory: Path) -> None:
     gain = campaign_look.gain(summary)
     emit({}, False, [("best", searched), ("ASR (ohm cm2)", best["asr_ohm_cm2"]),
                      ("reference ASR (ohm cm2)", reference["asr_ohm_cm2"]), ("gain over the reference", gain),
+                     *campaign_look.yardsticks(summary),
                      ("finite-element solves", f"{summary['fe_solves']} ({summary['fe_solves_this_run']} in this run)"),
                      ("trajectory", summary["trajectory_sha256"][:16]), ("report", directory / "report.html")])

@@ -61,6 +61,21 @@ def gain(summary: dict[str, Any]) -> str:
     return f"{summary['improvement_percent']:+.1f} % conductivity (90 % interval {low:+.1f} to {high:+.1f} %)"
 
 
+def yardsticks(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Beside a gain: what chance alone does, and the most that these bulk phases allow; a summary may be older."""
+    noise, bound, best = summary.get("noise"), summary.get("bound"), summary["best"]
+    lines = []
+    if noise is not None:
+        low, high = noise["band90_percent"]
+        lines.append(("replicate noise", f"{low:+.1f} to {high:+.1f} % for equal designs on {noise['replicates']} "
+                      "specimens each (9 in 10)"))
+    if bound is not None:
+        share = (best["sigma_eff_S_per_cm"] or 0.0) / bound["sigma_eff_S_per_cm"]
+        lines.append(("physical bound", f"{bound['asr_ohm_cm2']:.6g} ohm cm2 without pores, layers and interfaces "
+                      f"({share:.0%} of that conductivity reached)"))
+    return lines
+
+
 def run_status(args: argparse.Namespace) -> int:
     """Read a campaign's ledger; works beside a running campaign."""
     content = progress.read(find(args.name, args.dir))
@@ -77,7 +92,8 @@ def _status_lines(content: dict[str, Any]) -> list[tuple[str, Any]]:
             ("phase", content["phase"]),
             ("solves", f"{content['fe_solves']} of about {content['fe_solves_planned']} ({content['progress']:.0%})"),
             ("time left", None if left is None else f"about {left:.0f} s"),
-            ("steps", f"{content['steps']}, {content['accepted']} accepted, {content['failed']} failed"),
+            ("steps", f"{content['steps']}, {content['accepted']} accepted, {content['failed']} failed, "
+             f"{content['infeasible']} against the constraints"),
             ("acceptance by chain", ", ".join(acceptance) or None),
             ("failed solves", ", ".join(f"{count} x {what}" for what, count in content["failures"].items()) or "none"),
             ("cost", f"{spent['core_hours']:.4g} core hours{priced}, {len(content['sessions'])} sessions"),
@@ -107,12 +123,15 @@ def _row(place: Path) -> dict[str, Any]:
         spec = progress.spec_of(ledger, place.name)
     summary = progress.summary_of(place) if state["status"] == "completed" else None
     best, reference = (summary["best"], summary["reference"]) if summary else (None, None)
+    noise, bound = ((summary or {}).get(name) for name in ("noise", "bound"))
     return {"name": place.name, "status": state["status"], "seed": spec.seed, "objective": spec.objective.name,
             "best": best["objective"] if best else None, "best_parameters": best["parameters"] if best else None,
             "best_interval90_S_per_cm": best["interval90"] if best else None,
             "reference": reference["objective"] if reference else None,
             "improvement_percent": summary["improvement_percent"] if summary else None,
             "improvement_interval90_percent": summary["improvement_interval90_percent"] if summary else None,
+            "noise_band90_percent": noise["band90_percent"] if noise else None,
+            "bound_asr_ohm_cm2": bound["asr_ohm_cm2"] if bound else None,
             "evaluations": spec.evaluations, "fe_solves": state["fe_solves"],
             "solves_taken_over": state["cost"]["solves_taken_over"], "wall_s": state["cost"]["wall_s"],
             "core_hours": state["cost"]["core_hours"], "price": state["cost"]["price"],

@@ -15,6 +15,7 @@ from ssbray.cli import (
     doctor,
     graph,
     micrograph,
+    models,
     serve,
     solve,
     specimen,
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
                   "a Bayesian surrogate, and campaigns over processing parameters.")
     top.add_argument("--version", action="version", version=f"ssbray {ssbray.__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for module in (doctor, solve, specimen, graph, dataset, surrogate, micrograph, archive, campaign, study,
+    for module in (doctor, solve, specimen, graph, dataset, surrogate, micrograph, archive, campaign, models, study,
                    serve, watch):
         module.add(commands)
     return top

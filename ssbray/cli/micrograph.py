@@ -227,7 +227,11 @@ def _lines(content: dict[str, Any]) -> list[tuple[str, Any]]:
     if content["surrogate"] is not None:
         own = content["surrogate"]["sigma_eff_S_per_cm"]
         low, high = own["interval90"]
-        rows.append(("surrogate", f"{own['mean']:.4g} S/cm, 90 % [{low:.4g}, {high:.4g}]"))
+        rows.append(("surrogate", f"{own['mean']:.4g} S/cm, 90 % [{low:.4g}, {high:.4g}] of the map as it is"
+                     + ("" if content["in_domain"] else "; beyond what it has learnt, where no interval holds")))
+        if content["solve"] is None:
+            low, high = content["sigma_eff_S_per_cm"]["interval90"]
+            rows.append(("sigma_eff", f"{own['mean']:.4g} S/cm, 90 % [{low:.4g}, {high:.4g}] with the image's doubt"))
         rows.append(("anomaly", f"p = {content['anomaly']['p_value']:.2g}" + ("".join(
             f"; {reason}" for reason in content["anomaly"]["reasons"]))))
     return rows

@@ -48,6 +48,7 @@ class _Meter:
         self._progress: Progress | None = None
         self._bar: Any = None
         self._began = self._told = time.monotonic()
+        self._first = 0  #: what was there when the clock began, with the first one: getting ready is no rate
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -82,6 +83,8 @@ class _Meter:
 
     def to(self, done: int, total: int | None = None) -> None:
         """Set how far it is."""
+        if not self._first and done:
+            self._first, self._began = done, time.monotonic()
         self._done, self._total = done, total or self._total
         if self._progress is not None:
             self._progress.update(self._bar, completed=done, total=self._total)
@@ -90,7 +93,7 @@ class _Meter:
             self.say(self._line())
 
     def _rate(self) -> float:
-        return self._done / max(time.monotonic() - self._began, 1e-9)
+        return (self._done - self._first) / max(time.monotonic() - self._began, 1e-9)
 
     def _left(self) -> str:
         rate = self._rate()

@@ -11,17 +11,19 @@ from typing import Any
 import ssbray
 from ssbray.errors import InputError
 
-OPTIONS = ("segmenter", "surrogate", "spec", "host", "port", "keys", "device", "log")
+OPTIONS = ("segmenter", "surrogate", "spec", "tracking_uri", "host", "port", "keys", "device", "log")
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     command = commands.add_parser("serve", help="the endpoint: micrographs in, conductivity with its interval out",
-                                  description="Serve a page at / and POST /v1/predict until Ctrl-C or SIGTERM. Options "
-                                  "go before what --config says.")
+                                  description="Serve a page at / and POST /v1/predict until Ctrl-C or SIGTERM; on "
+                                  "SIGHUP look for newer models. Options go before what --config says.")
     command.add_argument("--config", metavar="FILE", help="such as serve/serve.yaml, which `serve run` takes too")
-    command.add_argument("--segmenter", metavar="M", help="from `ssbray train segmenter`")
-    command.add_argument("--surrogate", metavar="M", help="from `ssbray train surrogate`, or a campaign's model")
+    for part, made in (("segmenter", "`ssbray train segmenter`"), ("surrogate", "`ssbray train surrogate`")):
+        names = (f"--{part}", "--model") if part == "surrogate" else (f"--{part}",)
+        command.add_argument(*names, metavar="M", help=f"from {made}; or models:/ssbray-{part}@champion")
+    command.add_argument("--tracking-uri", metavar="URI", help="MLflow's, for models:/ (default: MLFLOW_TRACKING_URI)")
     command.add_argument("--spec", metavar="SPEC.yaml", help="study of the surrogate, for process parameters")
     command.add_argument("--host", help="default 127.0.0.1")
     command.add_argument("--port", type=int, help="default 8000")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from ssbray.campaign.spec import Spec
 from ssbray.campaign.task import Outcome, Task
 from ssbray.cli.output import check_workers, emit, json_option
 from ssbray.cli.progress import SolveProgress, StepProgress, TimeProgress
+from ssbray.files import write_bytes
 
 if TYPE_CHECKING:
+    from ssbray.study import Study
     from ssbray.study.tools import Known
 
 
@@ -39,10 +42,29 @@ def run(args: argparse.Namespace) -> int:
     wanted = study.load(args.study)
     directory = Path(args.dir) / wanted.name
     with connect():
-        found = study.run(wanted, directory, RayTools(args.workers), lambda name: None)
-    emit({"name": wanted.name, "stages": list(found), "done_now": found["about"]["again"], "dir": str(directory)},
-         args.json)
+        found = study.run(wanted, directory, RayTools(args.workers))
+    from ssbray.study import claims, report
+
+    page = report.write(directory, wanted, found)
+    if args.markdown is not None:
+        _copy(Path(args.markdown), directory, wanted, found)
+    rows = claims.rows(wanted, found)
+    emit({"name": wanted.name, "done_now": found["about"]["again"], "seconds": found["about"]["seconds"],
+          "claims": [asdict(row) for row in rows], "report": str(page)}, args.json,
+         [*((row.what, f"{row.ours}{'' if row.verdict == 'no claim' else f' [{row.verdict}]'}") for row in rows),
+          ("report", page)])
     return 0
+
+
+def _copy(path: Path, directory: Path, wanted: Study, found: Mapping[str, Any]) -> None:
+    """The table as a page of Markdown, with the figures in a folder of its name beside it."""
+    from ssbray.study import report
+
+    figures = sorted((directory / "figures").glob("*.png"))
+    for figure in figures:
+        write_bytes(path.with_suffix("") / figure.name, figure.read_bytes())
+    write_bytes(path, report.markdown(wanted, found, {figure.stem: f"{path.stem}/{figure.name}" for figure in figures}
+                                      ).encode())
 
 
 class RayTools:

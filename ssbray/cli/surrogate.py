@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ssbray.campaign import dataset
-from ssbray.cli import segmenter
-from ssbray.cli.output import emit, json_option
+from ssbray.cli import segmenter, tune
+from ssbray.cli.output import directory, emit, json_option
 from ssbray.cli.progress import StepProgress
 from ssbray.domain import FloatArray
 from ssbray.errors import InputError
@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
                          help="share of the designs kept for `evaluate` on the same store (default 0.2)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    tune.options(command)
     json_option(command)
     command.set_defaults(run=run_train)
     evaluate = commands.add_parser("evaluate", help="score a model").add_subparsers(dest="what", required=True,
@@ -55,20 +56,44 @@ def add(commands: Any) -> None:
 
 def run_train(args: argparse.Namespace) -> int:
     """Train on a store's designs, less those held out."""
+    tune.check(args)
+    config, fixed = tune.config_of(args.set)
+    directory(args.out)
     rows = dataset.read(Path(args.data))
     out = dataset.held_out([group for _, group, _, _ in rows], args.hold_out, args.seed)
     used = [row for row, held in zip(rows, out, strict=True) if not held]
-    from ssbray import surrogate
+    from dataclasses import replace
 
+    from ssbray import surrogate
+    from ssbray.surrogate.search import Examples
+
+    learnt, groups = _learnt(used, _losses(Path(args.data), used)), [group for _, group, _, _ in used]
+    found: dict[str, Any] | None = None
+    if args.tune is not None:
+        config, found = tune.tuned(args, config, fixed, Examples.of(**learnt, groups=groups, seed=args.seed))
     with StepProgress("training") as progress:
-        model = surrogate.train(**_learnt(used, _losses(Path(args.data), used)),
-                                groups=[group for _, group, _, _ in used], seed=args.seed, device=args.device,
+        model = surrogate.train(**learnt, groups=groups, config=config, seed=args.seed, device=args.device,
                                 progress=progress.step)
+    if found is not None:
+        model = replace(model, card={**model.card, "search": found})
     model.save(args.out)
     write_json(Path(args.out) / TRAINING_FILE, {"store": str(Path(args.data).resolve()), "seed": args.seed,
                                                 "keys": [key for key, *_ in used]})
-    emit({**model.card, "model_version": model.version, "held_out": int(out.sum()), "out": args.out}, args.json)
+    emit({**model.card, "model_version": model.version, "held_out": int(out.sum()), "out": args.out}, args.json,
+         _lines(model, found, int(out.sum()), args.out))
     return 0
+
+
+def _lines(model: Any, found: dict[str, Any] | None, held_out: int, out: str) -> list[tuple[str, Any]]:
+    """What a person wants to know of a training."""
+    rows = [(name, value) for name, value in model.card.items() if name != "search"]
+    if found is not None:
+        best, first = found["best"], found["first"]
+        began = "failed" if first["nll"] is None else f"{first['nll']:.3f}"
+        rows += [("search", f"{found['trials']} of {found['asked']} trials, {found['failed']} failed; validation NLL "
+                  f"{began} at first, {best['nll']:.3f} in trial {best['trial']} ({found['validation']} specimens)"),
+                 ("chosen", best["settings"])]
+    return [*rows, ("model_version", model.version), ("held_out", held_out), ("out", out)]
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
@@ -158,4 +183,5 @@ def _print(scores: dict[str, Any]) -> None:
         f"between pixel and half pixel, n = {floor['n']}")
     emit(scores, False, [("error of the labels", label), *((name.replace("_", " "), scores[name]) for name in (
         "r2", "rmse_log10", "coverage", "coverage90", "ece", "sharpness", "spearman", "ause", "loss_kl")),
-        ("in domain", scores["in_domain_share"]), ("not conducting", scores["non_conducting"])])
+        ("in domain", scores["in_domain_share"]), ("not conducting", scores["non_conducting"]),
+        ("of these, misjudged", scores["misjudged"])])

@@ -14,7 +14,7 @@ from ssbray.errors import InputError
 
 if TYPE_CHECKING:
     from ssbray.domain import Micrograph
-    from ssbray.service.answer import Seen
+    from ssbray.service.asked import Seen
 
 
 def add(commands: Any) -> None:
@@ -35,8 +35,10 @@ def add(commands: Any) -> None:
     command.add_argument("--temperature", type=float, default=25.0, metavar="C", help="in C (default 25)")
     for part, default in (("electrolyte", "Ta-LLZO"), ("cathode", "NMC811"), ("coating", None)):
         command.add_argument(f"--{part}", default=default, metavar="MATERIAL", help=f"default {default or 'none'}")
+    command.add_argument("--maps", type=int, metavar="K", help="maps from the posterior, for the interval of the "
+                         "conductivity (default: as many as `ssbray serve` draws)")
     command.add_argument("--draws", type=int, default=0, metavar="K",
-                         help="maps from the posterior, for intervals of the measurements (default 0: none)")
+                         help="such maps, for intervals of the measurements (default 0: none)")
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     json_option(command)
     command.set_defaults(run=run)
@@ -49,21 +51,23 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("DIR", args.folder, "is no folder: name the one that the microscope writes to")
     if not 0.05 <= args.every <= 3600:
         raise InputError("--every", args.every, "must lie within 0.05..3600 s")
-    if not 0 <= args.draws <= 1000:
-        raise InputError("--draws", args.draws, "must lie within 0..1000")
+    for name, value in (("--maps", args.maps), ("--draws", args.draws)):
+        if value is not None and not 0 <= value <= 1000:
+            raise InputError(name, value, "must lie within 0..1000")
     if args.pixel_size_nm is not None and not PIXELS_NM[0] <= args.pixel_size_nm <= PIXELS_NM[1]:
         low, high = PIXELS_NM
         raise InputError("--pixel-size-nm", args.pixel_size_nm, f"must lie within {low:g}..{high:g} nm")
     out = directory(args.out)
-    from ssbray.service.answer import Wishes
+    from ssbray.service.asked import Wishes
     from ssbray.service.models import Eye, Oracle
+    from ssbray.service.settings import MAPS
     from ssbray.service.watch import Watcher
 
     wishes = Wishes(axis=args.axis, temperature_C=args.temperature, electrolyte=args.electrolyte, cathode=args.cathode,
                     coating=args.coating)
-    watcher = Watcher(folder=folder, out=out, eye=Eye(args.segmenter, device=args.device, draws=args.draws),
-                      oracle=Oracle(args.surrogate, device=args.device), wishes=wishes, draw=_draw,
-                      pixel_size_nm=args.pixel_size_nm)
+    eye = Eye(args.segmenter, device=args.device, maps=MAPS if args.maps is None else args.maps, draws=args.draws)
+    watcher = Watcher(folder=folder, out=out, eye=eye, oracle=Oracle(args.surrogate, device=args.device),
+                      wishes=wishes, draw=_draw, pixel_size_nm=args.pixel_size_nm)
     counts = {"analysed": 0, "anomalies": 0, "failed": 0}
     try:
         for number in range(2) if args.once else _forever():

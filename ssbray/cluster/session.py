@@ -7,12 +7,16 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from ssbray.errors import InputError
+
+PATIENCE_S = 10.0  #: for a cluster's head to take a connection
 #: one thread per worker, set before numpy is imported there; two solves must not fight over two cores
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")}
 QUIET = {
@@ -45,6 +49,11 @@ def connect(cpus: int | None = None) -> Iterator[None]:
     Parameters
     ----------
     cpus : CPUs of a local cluster; those this process may use when not given.
+
+    Raises
+    ------
+    InputError
+        There is no such cluster, or none can be started here.
     """
     prepare()
     import ray
@@ -52,20 +61,40 @@ def connect(cpus: int | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, configure_logging=False)
-        try:
-            yield
-        finally:
-            ray.shutdown()
-        return
-    _require_token()
     try:
-        ray.init(num_cpus=cpus or len(os.sched_getaffinity(0)), include_dashboard=False, log_to_driver=False,
-                 configure_logging=False, object_store_memory=256 * 2**20, _node_ip_address="127.0.0.1")
+        _begin(cpus)
         yield
     finally:
         ray.shutdown()
+
+
+def _begin(cpus: int | None) -> None:
+    """Join or start; a cluster that is not there, or cannot be, is for the user to mend."""
+    import ray
+
+    address = os.environ.get("RAY_ADDRESS")
+    try:
+        if address:
+            _reach(address)
+            ray.init(log_to_driver=False, configure_logging=False)
+        else:
+            _require_token()
+            ray.init(num_cpus=cpus or len(os.sched_getaffinity(0)), include_dashboard=False, log_to_driver=False,
+                     configure_logging=False, object_store_memory=256 * 2**20, _node_ip_address="127.0.0.1")
+    except Exception as error:  # Ray raises errors of every kind, from sockets to its own
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        if address:
+            raise InputError("RAY_ADDRESS", address, f"this cluster cannot be joined ({why}): start it, or unset "
+                             "RAY_ADDRESS to run here") from None
+        raise InputError("Ray", "on this machine", f"does not start ({why}): see that the machine is not overloaded, "
+                         "and has room in memory and in Ray's temporary directory (RAY_TMPDIR)") from None
+
+
+def _reach(address: str) -> None:
+    """See that somebody listens there; Ray itself would try for minutes. OSError if not."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE_S).close()
 
 
 @cache
@@ -84,6 +113,11 @@ def _require_token() -> None:
         handle.write(secrets.token_hex(32))
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(private / "token")
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
+
+
+def local() -> bool:
+    """Whether the cluster is this machine's own, and will not grow."""
+    return not os.environ.get("RAY_ADDRESS")
 
 
 def cluster_gpus() -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import ray
 
 from ssbray.campaign.task import Outcome, Task, evaluate
-from ssbray.cluster.session import THREADS, cluster_cpus
+from ssbray.cluster.session import THREADS, cluster_cpus, local
 from ssbray.errors import InputError
 
 ATTEMPTS = 2  #: a task that takes its actor down, or out of time, this often is given up
@@ -53,6 +53,9 @@ class RayWorkers:
     def __init__(self, *, solvers: int | None = None, cpus_per_solver: float = 1.0, timeout_s: float = 600.0,
                  evaluate: Callable[[Task], Outcome] = evaluate) -> None:
         room = int(cluster_cpus() / cpus_per_solver)
+        if room < 1 and local():
+            raise InputError("cluster.cpus_per_solver", cpus_per_solver, f"this machine has {cluster_cpus()} CPUs for "
+                             "all of it: ask for fewer")
         if solvers is None and room < 1:
             raise InputError("cluster.solvers", None, "the cluster has no CPU for a solver yet: say how many solvers "
                              "to ask it for (--workers)")
@@ -79,9 +82,11 @@ class RayWorkers:
         """An outcome that is there, or arrives within the time; None otherwise."""
         if not self._running and not self._waiting:
             return None
+        if (late := self._overdue()) is not None:  # before others are heard, who may never fall silent
+            return self._again(late, f"no answer within {self._timeout_s:g} s on attempt {late.attempt}")
         done, _ = ray.wait([*self._running, *self._starting], num_returns=1, timeout=timeout_s)
         if not done:
-            return self._overdue()
+            return None
         if done[0] in self._starting:
             self._welcome(done[0])
             return None
@@ -94,6 +99,9 @@ class RayWorkers:
             raise
         except ray.exceptions.RayError as error:  # the machine failed, not the task
             return self._again(flight, f"{type(error).__name__} on attempt {flight.attempt}")
+        if outcome.key != flight.key:
+            raise InputError("cluster", outcome.worker, "solves with another version of ssbray than this driver: "
+                             "install the same on every node")
         self._idle.append(flight.actor)
         self._launch()
         return outcome
@@ -111,10 +119,12 @@ class RayWorkers:
         actor = self._starting.pop(reference)
         try:
             ray.get(reference)
-        except ray.exceptions.RayError:
+        except ray.exceptions.RayError as error:
             self._false_starts += 1
             if self._false_starts > ATTEMPTS * self.capacity:
-                raise
+                raise InputError("cluster", "solvers", f"{self._false_starts} of them died while they started "
+                                 f"({type(error).__name__}): see that ssbray is installed on every node, with memory "
+                                 "for it") from None
             self._hire()
             return
         self._idle.append(actor)
@@ -126,12 +136,12 @@ class RayWorkers:
             reference = actor.evaluate.remote(task)
             self._running[reference] = _Flight(task, task.key, actor, attempt, time.monotonic() + self._timeout_s)
 
-    def _overdue(self) -> Outcome | None:
-        """Give up waiting for a task that is out of time."""
-        for reference, flight in list(self._running.items()):
-            if time.monotonic() > flight.deadline:
-                del self._running[reference]
-                return self._again(flight, f"no answer within {self._timeout_s:g} s on attempt {flight.attempt}")
+    def _overdue(self) -> _Flight | None:
+        """Take a task that is out of time, and has no answer, off the list."""
+        now = time.monotonic()
+        for reference in [reference for reference, flight in self._running.items() if now > flight.deadline]:
+            if not ray.wait([reference], timeout=0)[0]:
+                return self._running.pop(reference)
         return None
 
     def _again(self, flight: _Flight, reason: str) -> Outcome | None:

@@ -7,7 +7,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ COLUMNS = ("time", "file", "sha256", "model_version", "sigma_eff_S_per_cm", "low
 class Journal:
     """Appends records; a line that was torn by a crash is dropped when it is opened again. One writer at a time."""
 
-    def __init__(self, folder: Path, classes: Sequence[str]) -> None:
+    def __init__(self, folder: Path, classes: Sequence[str], known: Callable[[dict[str, Any]], None] | None = None
+                 ) -> None:
+        """Open or begin a journal; `known` is told each record in it, none of which is kept here."""
         folder.mkdir(parents=True, exist_ok=True)
         self._columns = (*COLUMNS, *(f"fraction:{name}" for name in classes))
         self._table = folder / TABLE
@@ -33,27 +35,41 @@ class Journal:
         except OSError:
             self._file.close()
             raise InputError("--out", str(folder), "is in use by another `ssbray watch`") from None
+        table = io.StringIO(self._line(self._columns))
+        table.seek(0, os.SEEK_END)
+        try:
+            for record in self._read(path):
+                if known is not None:
+                    known(record)
+                if "failed" not in record:
+                    table.write(self._row(record))
+        except InputError:
+            self._file.close()
+            raise
+        write_bytes(self._table, table.getvalue().encode())
+
+    def _read(self, path: Path) -> Iterator[dict[str, Any]]:
+        """The records, one at a time; a torn last line is cut off."""
         self._file.seek(0)
-        content = self._file.read()
-        whole = content[:content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            self._file.truncate(len(whole))
-        self.records: list[dict[str, Any]] = []
-        for number, line in enumerate(whole.splitlines(), 1):
+        end = 0
+        for number, line in enumerate(self._file, 1):
+            if not line.endswith(b"\n"):
+                break
             try:
-                self.records.append(dict(json.loads(line)))
-            except ValueError:
+                record = dict(json.loads(line))
+            except (ValueError, TypeError):
                 raise InputError("--out", f"{path}:{number}", "is no record: move the file away, or mend the line"
                                  ) from None
-        rows = [self._row(record) for record in self.records if "failed" not in record]
-        write_bytes(self._table, "".join([self._line(self._columns), *rows]).encode())
+            yield record
+            end += len(line)
+        self._file.truncate(end)
+        self._file.seek(0, os.SEEK_END)
 
     def add(self, record: dict[str, Any]) -> None:
         """Append a record, on the disk before this returns; then its row of the table."""
         self._file.write(dump_json(record).encode() + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
-        self.records.append(record)
         if "failed" not in record:
             with open(self._table, "a", newline="") as table:
                 table.write(self._row(record))

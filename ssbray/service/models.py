@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ssbray import graph, materials, specimen
-from ssbray.domain import FeatureGraph, Micrograph
+from ssbray.domain import Micrograph
 from ssbray.errors import InputError
-from ssbray.service.answer import Seen, Wishes, foretell, see
+from ssbray.service.answer import foretell
+from ssbray.service.asked import Question, Seen, Wishes
 from ssbray.service.settings import Settings
 
 SCORES = ("scores", "held_out", "iou", "mean_iou", "nll", "crps", "mape_percent", "coverage", "coverage90", "ece")
@@ -30,11 +31,24 @@ def files_of(directory: str | Path) -> dict[str, str]:
     return found
 
 
+def digest_of(directory: str | Path) -> str:
+    """sha256 of the files of a model together."""
+    return hashlib.sha256(repr(files_of(directory)).encode()).hexdigest()
+
+
+def expected(directory: str, digest: str | None) -> dict[str, str]:
+    """The files of a model that has been loaded; RuntimeError where they are not those that were to be loaded."""
+    found = files_of(directory)
+    if digest is not None and hashlib.sha256(repr(found).encode()).hexdigest() != digest:
+        raise RuntimeError(f"the files in {directory} have changed since the endpoint was told to serve them")
+    return found
+
+
 def release(settings: Settings) -> str:
     """Twelve digits for models and spec: what belongs together has the same. InputError where a file is missing."""
     digest = hashlib.sha256()
     for path in (settings.segmenter, settings.surrogate):
-        digest.update(repr(None if path is None else files_of(path)).encode())
+        digest.update(b"none" if path is None else digest_of(path).encode())
     if settings.spec is not None:
         try:
             digest.update(Path(settings.spec).read_bytes())
@@ -46,18 +60,30 @@ def release(settings: Settings) -> str:
 class Eye:
     """The segmenter of the endpoint."""
 
-    def __init__(self, path: str, *, device: str = "cpu", draws: int = 0, release: str = "") -> None:
+    def __init__(self, path: str, *, device: str = "cpu", maps: int = 0, draws: int = 0, release: str = "",
+                 expects: str | None = None) -> None:
         from ssbray.segmentation import Segmenter
 
         self.model = Segmenter.load(path, device)
-        self.device, self.draws, self.release = device, draws, release
-        self.version, self._files = self.model.version, files_of(path)
+        self.device, self.maps, self.draws, self.release = device, maps, draws, release
+        self.version, self._files = self.model.version, expected(path, expects)
         self.canary()
 
     def see(self, micrograph: Micrograph, wishes: Wishes, keep: bool = False) -> Seen:
         """Segment a micrograph; a picture whose detector is not known is taken for the one that the model needs."""
-        return see(micrograph, self.model, wishes, version=self.version, draws=self.draws, device=self.device,
-                   release=self.release, keep=keep)
+        from ssbray.service.seeing import see
+
+        return see(micrograph, self.model, wishes, keep=keep, **self._more())
+
+    def see_all(self, micrographs: Sequence[tuple[Micrograph, Wishes]]) -> list[Seen | Exception]:
+        """One answer, or one error, for each."""
+        from ssbray.service.seeing import see_all
+
+        return see_all(micrographs, self.model, **self._more())
+
+    def _more(self) -> dict[str, Any]:
+        return {"version": self.version, "maps": self.maps, "draws": self.draws, "device": self.device,
+                "release": self.release}
 
     def canary(self) -> None:
         """Segment a small virtual section; RuntimeError where that gives no finite probabilities."""
@@ -81,23 +107,24 @@ class Eye:
 class Oracle:
     """The surrogate of the endpoint."""
 
-    def __init__(self, path: str, *, device: str = "cpu", release: str = "") -> None:
+    def __init__(self, path: str, *, device: str = "cpu", release: str = "", expects: str | None = None) -> None:
         from ssbray.surrogate import Surrogate
 
         self.model = Surrogate.load(path)
         self.device, self.release = device, release
-        self.version, self._files = self.model.version, files_of(path)
+        self.version, self._files = self.model.version, expected(path, expects)
         self.canary()
 
-    def foretell(self, graphs: Sequence[FeatureGraph]) -> list[dict[str, Any] | InputError]:
-        """One answer, or one error, for each graph."""
-        return foretell(graphs, self.model, self.device)
+    def foretell(self, questions: Sequence[Question]) -> list[dict[str, Any] | InputError]:
+        """One answer, or one error, for each question."""
+        return foretell(questions, self.model, self.device)
 
     def canary(self) -> None:
         """Predict a small virtual section; RuntimeError where that is no finite conductivity."""
         section = _section()
         properties = materials.assign(section, materials.load(), 25.0)
-        (told,) = self.foretell([graph.build(section, properties.conductivity, properties.interfaces, axis="y")])
+        (told,) = self.foretell([Question(graph=graph.build(section, properties.conductivity, properties.interfaces,
+                                                            axis="y"))])
         if isinstance(told, InputError):
             raise told
         if not math.isfinite(told["sigma_eff_S_per_cm"]["mean"]):

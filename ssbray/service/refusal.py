@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 from ssbray.errors import InputError
@@ -24,7 +25,19 @@ class Refusal(Exception):
         """What the user can mend."""
         return cls(422, "invalid", error.field, error.remedy)
 
+    @classmethod
+    def lacking(cls, what: str, field: str) -> Refusal:
+        """The endpoint was started for the other kind of request only."""
+        return cls(503, f"no_{what}", field, f"this endpoint was started without a {what}")
+
     @property
     def content(self) -> dict[str, Any]:
         """The body of the answer."""
         return {"error": {"code": self.code, "field": self.field, "message": self.message}}
+
+
+def portable(answer: Any) -> Any:
+    """An answer that may leave its process: of an error of ours only the text does, with its trace, for the log."""
+    if not isinstance(answer, Exception) or isinstance(answer, InputError | Refusal):
+        return answer
+    return RuntimeError("".join(traceback.format_exception(answer)))

@@ -14,6 +14,8 @@ from ssbray.errors import InputError, nearest
 
 MODEL = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0, le=64)]
+MAPS = 4  #: a spread needs a few
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -30,6 +32,7 @@ class Limits(BaseModel):
     timeout_s: Seconds = Field(60.0, description="from the first byte to the answer")
     ongoing: Positive = Field(2, description="predictions that are worked on at a time")
     queued: Annotated[int, Field(ge=0)] = Field(32, description="predictions that wait; more are refused with 429")
+    held_bytes: Positive = Field(2**28, description="of bodies that arrive, wait or are worked on, together")
     uploads: Positive = Field(64, description="bodies that arrive at a time")
     per_minute: Positive = Field(120, description="predictions per key, or per client address where there are no keys")
 
@@ -38,9 +41,11 @@ class Settings(BaseModel):
     """Everything that the endpoint is started with."""
 
     model_config = MODEL
-    segmenter: str | None = Field(None, description="from `ssbray train segmenter`; without it images are refused")
-    surrogate: str | None = Field(None, description="from `ssbray train surrogate`, or a campaign's model")
-    spec: str | None = Field(None, description="study of the surrogate; without it process parameters are refused")
+    segmenter: str | None = Field(None, description="directory, or models:/NAME@champion; else no images")
+    surrogate: str | None = Field(None, description="directory, or models:/NAME@champion")
+    spec: str | None = Field(None, description="study of the surrogate; else no process parameters")
+    tracking_uri: str | None = Field(None, description="of MLflow, for models:/NAME@champion; else MLFLOW_TRACKING_URI")
+    cache: str | None = Field(None, description="where models of the registry are kept; else ~/.cache/ssbray/models")
     name: str = "ssbray"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -52,10 +57,11 @@ class Settings(BaseModel):
     threads: Positive = Field(1, description="of each replica of a model")
     replicas: Positive = Field(1, description="of each model")
     max_ongoing: Positive = Field(4, description="calls that a replica of a model takes at a time")
-    batch: Positive = Field(8, description="graphs that the surrogate takes at a time")
-    batch_nodes: Positive = Field(20_000, description="regions in them together")
+    batch_pixels: Positive = Field(2**20, description="of the frames that the segmenter takes at a time")
+    batch_nodes: Positive = Field(20_000, description="regions of the graphs that the surrogate takes at a time")
     decoders: Positive = Field(2, description="processes that decode images")
-    draws: Annotated[int, Field(ge=0, le=64)] = Field(0, description="maps behind the intervals of measurements")
+    maps: Count = Field(MAPS, description="drawn from the segmenter's posterior for the interval of the conductivity")
+    draws: Count = Field(0, description="maps behind the intervals of measurements; 0: no intervals")
     log: str | None = Field(None, description="file for a line of JSON per request; else Ray's log of the front")
     limits: Limits = Limits()
 

@@ -14,7 +14,8 @@ from ssbray.domain import Micrograph
 from ssbray.errors import InputError
 from ssbray.microscope import guard
 from ssbray.microscope.kind import SUFFIXES
-from ssbray.service.answer import Seen, Wishes, joined
+from ssbray.service.answer import joined
+from ssbray.service.asked import Seen, Wishes
 from ssbray.service.journal import Journal
 from ssbray.service.models import Eye, Oracle
 
@@ -41,12 +42,18 @@ class Watcher:
         if self.out.resolve() == self.folder.resolve():
             raise InputError("--out", str(self.out), "must be another folder than the one that is watched")
         self.version = f"{self.eye.version}+{self.oracle.version}"
-        self.journal = Journal(self.out, self.eye.model.classes)
+        self._done: set[tuple[str, str]] = set()
+        self._failed: set[tuple[str, str]] = set()
+        self.journal = Journal(self.out, self.eye.model.classes, self._know)
         self._before: dict[Path, State] = {}
         self._handled: dict[Path, State] = {}
-        self._done = {(row["image"]["sha256"], row["model_version"]) for row in self.journal.records
-                      if "failed" not in row}
-        self._failed = {(row["key"], row["model_version"]) for row in self.journal.records if "failed" in row}
+
+    def _know(self, record: dict[str, Any]) -> None:
+        """Remember a frame by its bytes."""
+        if "failed" in record:
+            self._failed.add((record["key"], record["model_version"]))
+        else:
+            self._done.add((record["image"]["sha256"], record["model_version"]))
 
     def passes(self) -> Iterator[dict[str, Any]]:
         """Records of the frames that have not changed since the pass before, in the order of their names."""
@@ -82,17 +89,17 @@ class Watcher:
                 return None
             micrograph = microscope.read(path, pixel_size_nm=self.pixel_size_nm, max_bytes=self.max_bytes)
             seen = self.eye.see(micrograph, self.wishes, keep=True)
-            (told,) = self.oracle.foretell([seen.graph])
+            (told,) = self.oracle.foretell([seen.question])
             if isinstance(told, InputError):
                 raise told
-        except (InputError, OSError) as error:
+        except (InputError, OSError, MemoryError) as error:
             record |= {"key": key, "model_version": self.version, "failed": guard.one_line(error, 300)}
-            self._failed.add((key, self.version))
+            self._know(record)
             self.journal.add(record)
             return record
         overlay = f"{path.stem}-{sha256[:8]}.overlay.png"
         record |= joined(seen, told) | {"overlay": overlay, "seconds": time.perf_counter() - started}
         self.draw(self.out / overlay, micrograph, seen, record)
-        self._done.add((sha256, self.version))
         self.journal.add(record)
+        self._know(record)
         return record

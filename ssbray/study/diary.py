@@ -18,9 +18,8 @@ Content = dict[str, Any]
 class Diary:
     """One JSON file per stage: a stage is done again only where its inputs or its code have changed."""
 
-    def __init__(self, directory: Path, say: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._say = say
         self.keys: dict[str, str] = {}  #: of the stages so far
         self.again: list[str] = []  #: stages that were done now
 
@@ -43,7 +42,6 @@ class Diary:
                     return dict(kept["content"])
             except (json.JSONDecodeError, KeyError, TypeError):
                 raise InputError("stage", str(path), "is damaged: remove it, and the stage is done again") from None
-        self._say(name)
         began = time.perf_counter()
         content = make()
         self.again.append(name)

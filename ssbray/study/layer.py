@@ -16,6 +16,7 @@ from ssbray import anomaly, rng, surrogate
 from ssbray.campaign.spec import Spec
 from ssbray.campaign.task import Outcome
 from ssbray.domain import FloatArray
+from ssbray.errors import InputError
 from ssbray.study.samples import fresh
 from ssbray.study.tools import Known, Tools
 from ssbray.surrogate import TrainingConfig
@@ -39,6 +40,9 @@ def find(aware: Spec, blind: Spec, phase: str, known: int, judged: int, config: 
     sound = tools.solve(store, fresh(blind, None, judged, seed, "judged"), "others without it")
     strange = tools.solve(store, fresh(aware, None, judged, seed, "judged"), "the same with it")
     strange = [each for each in strange if each.ok and each.values["fractions"].get(phase, 0.0) >= LEAST]
+    if not strange:
+        raise InputError("layer.judged", judged, f"none of these specimens has {phase} in its pixels: judge more, or "
+                         "widen the search ranges of the campaign")
     keys = [each.key for each in before if conducts(each)]
     rows = Known(store, keys, keys)
     held = int(CALIBRATION * len(rows.graphs))

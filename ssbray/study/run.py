@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,13 @@ from ssbray.surrogate import Surrogate
 BEST, BLIND, REFERENCE = "best", "layer overlooked", "reference"  #: roles of the designs that are compared
 
 
-def run(study: Study, directory: Path, tools: Tools, say: Callable[[str], None]) -> dict[str, Content]:
+def run(study: Study, directory: Path, tools: Tools) -> dict[str, Content]:
     """Do what is not done yet; returns the content of every stage, by name.
 
     What the stages keep lies beside them: `micrographs`, `segmenter`, `ledger.sqlite` with every solve, `surrogate`,
     `layer`, and the two campaigns.
     """
-    diary, seed = Diary(directory, say), study.seed
+    diary, seed = Diary(directory), study.seed
     every, spec = samples.sights(study), study.imaged
     place = {name: directory / name for name in ("micrographs", "segmenter", "surrogate", "layer")}
     physics, seeing = physics_version(), code_version(("segmentation", "microscope", "analysis", "measure"), ())

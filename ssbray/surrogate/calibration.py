@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,16 @@ FEWEST_CONFORMAL = 40  #: groups below which intervals stay Gaussian
 LEVEL = 90  #: per cent
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Calibration:
-    """Factors on the deviations of a posterior."""
+    """Factors on the deviations of a posterior, and the errors that they come from."""
 
     inflation: float = 1.0  #: of all deviations
     reach: float = half_width(LEVEL)  #: half the width of a 90 % interval, in inflated deviations
     graphs: int = 0  #: predictions of unseen groups behind these; 0: nothing was held out
     conformal: bool = False  #: whether `reach` is a quantile of theirs
+    errors: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """(graphs,) |error| of each in inflated deviations, ascending: what `anomaly.inconsistency` is counted against"""
 
 
 def hold_out(groups: Sequence[str], members: int, fraction: float, seed: int) -> NDArray[np.bool_]:
@@ -80,5 +82,6 @@ def calibrate(error: FloatArray, held: NDArray[np.bool_], std: FloatArray, group
     n = len(z)
     rank = math.ceil((n + 1) * LEVEL / 100)
     if len(set(np.asarray(groups)[unseen])) < FEWEST_CONFORMAL:
-        return Calibration(inflation=inflation, graphs=n)
-    return Calibration(inflation=inflation, reach=float(z[min(rank, n) - 1]) / inflation, graphs=n, conformal=True)
+        return Calibration(inflation=inflation, graphs=n, errors=z / inflation)
+    return Calibration(inflation=inflation, reach=float(z[min(rank, n) - 1]) / inflation, graphs=n, conformal=True,
+                       errors=z / inflation)

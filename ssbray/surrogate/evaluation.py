@@ -26,7 +26,8 @@ def evaluate(surrogate: Surrogate, graphs: Sequence[FeatureGraph], sigma: ArrayL
     """Score predictions of the effective conductivity.
 
     Graphs that do not conduct, in truth or as a network, have no logarithm; they are counted under
-    `non_conducting` and left out of the scores.
+    `non_conducting` and left out of the scores. Where only one of the two conducts the model is wrong by
+    everything there is: that is `misjudged`.
 
     Parameters
     ----------
@@ -80,6 +81,8 @@ def evaluate(surrogate: Surrogate, graphs: Sequence[FeatureGraph], sigma: ArrayL
         "in_domain_share": float(np.mean(surrogate.in_domain(test))),
         "loss_kl": None if losses is None else _misplaced(surrogate, test, losses, live, device),
         "non_conducting": len(graphs) - len(test),
+        "misjudged": sum((graph.sigma_network > 0) != (value > 0) for graph, value in zip(
+            graphs, np.asarray(sigma, dtype=np.float64).tolist(), strict=True)),
         "baselines": {name: {key: float(values.mean()) for key, values in each.items()}
                       for name, each in theirs.items()},
         "ahead": {name: {key: list(scores.difference_interval(ours[key], each[key], limits)) for key in ours}

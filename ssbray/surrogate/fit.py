@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import pyro
@@ -23,6 +24,7 @@ from ssbray.surrogate.labels import Labels
 from ssbray.surrogate.net import Output, RecurrentGraphNet
 
 Batches = Callable[[], tuple[GraphBatch, Labels, Tensor]]
+BLOCK = 128  #: graphs that are predicted at a time
 
 
 @contextmanager
@@ -137,21 +139,25 @@ def maximise(net: nn.Module, batch: Batches, total: int, steps: int, config: Tra
         tick()
 
 
-def outputs(samples: dict[str, Tensor], graphs: Sequence[FeatureGraph], scaling: Scaling, config: TrainingConfig,
-            device: str = "cpu", block: int = 256) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
-    """What every weight sample says of every graph.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pass:
+    """What all weight samples say of n graphs, from one pass."""
 
-    Returns
-    -------
-    mean : (samples, n) standardised.
-    ln_noise : (samples, n) relative to the common noise.
-    shares : for each graph (nodes + edges,), averaged over the samples.
-    """
+    mean: FloatArray  #: (samples, n) standardised
+    ln_noise: FloatArray  #: (samples, n) relative to the common noise
+    shares: list[FloatArray]  #: for each graph (nodes + edges,), averaged over the samples
+    states: FloatArray  #: (samples, n, hidden) of the readout
+
+
+def outputs(samples: dict[str, Tensor], graphs: Sequence[FeatureGraph], scaling: Scaling, config: TrainingConfig,
+            device: str = "cpu", block: int = BLOCK) -> Pass:
+    """Run every weight sample over every graph, in blocks of graphs whose tensors stay in the cache."""
     with torch.device("meta"):  # a shape without numbers: drawing first weights would disturb the caller's generator
         net = RecurrentGraphNet(scaling.sizes, config.hidden, config.steps)
     weights = [{name: value[s].to(device) for name, value in samples.items()}
                for s in range(len(next(iter(samples.values()))))]
-    mean, ln_noise = np.empty((2, len(weights), len(graphs)))
+    mean, ln_noise = np.zeros((2, len(weights), len(graphs)))
+    states = np.empty((len(weights), len(graphs), config.hidden))
     shares: list[FloatArray] = []
     with torch.inference_mode():
         for begin in range(0, len(graphs), block):
@@ -160,10 +166,12 @@ def outputs(samples: dict[str, Tensor], graphs: Sequence[FeatureGraph], scaling:
             here = slice(begin, begin + block)
             for s, one in enumerate(weights):
                 out: Output = torch.func.functional_call(net, one, (batch,))
-                mean[s, here], ln_noise[s, here] = out.mean.cpu().numpy(), out.ln_noise.cpu().numpy()
+                mean[s, here], states[s, here] = out.mean.cpu().numpy(), out.state.cpu().numpy()
+                if config.noise == "learned":
+                    ln_noise[s, here] = out.ln_noise.cpu().numpy()
                 nodes += torch.exp(out.ln_node) / len(weights)
                 edges += torch.exp(out.ln_edge) / len(weights)
             cut = [torch.cumsum(count, 0)[:-1].cpu().numpy() for count in (batch.node_count, batch.edge_count)]
             shares += [np.concatenate(pair).astype(np.float64) for pair in zip(
                 np.split(nodes.cpu().numpy(), cut[0]), np.split(edges.cpu().numpy(), cut[1]), strict=True)]
-    return mean, ln_noise if config.noise == "learned" else np.zeros_like(ln_noise), shares
+    return Pass(mean=mean, ln_noise=ln_noise, shares=shares, states=states)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssbray.anomaly import novelty, own_novelty
+from ssbray.anomaly import Reference, novelty, own_novelty
 from ssbray.domain import FeatureGraph, FloatArray, Prediction
 from ssbray.errors import InputError
 from ssbray.surrogate import store
@@ -21,6 +22,7 @@ from ssbray.surrogate.batch import Scaling
 from ssbray.surrogate.calibration import Calibration
 from ssbray.surrogate.config import TrainingConfig
 from ssbray.surrogate.descriptors import descriptors, ln_prior, standardise
+from ssbray.surrogate.examine import Examined, examine
 from ssbray.surrogate.fit import outputs
 from ssbray.surrogate.labels import Shares
 
@@ -50,6 +52,17 @@ def moments(mean: FloatArray, ln_noise: FloatArray, noise: FloatArray) -> tuple[
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Told:
+    """What one pass of the network says of n graphs."""
+
+    mean: FloatArray  #: (n,) of ln(sigma / (S/m)); -inf where the network does not percolate
+    epistemic: FloatArray  #: (n,) recalibrated, of ln sigma
+    aleatoric: FloatArray  #: (n,)
+    shares: list[FloatArray]  #: for each graph (nodes + edges,) of the dissipation
+    embedding: FloatArray  #: (n, members * hidden)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Surrogate:
     """Posterior weight samples of the network, and the scales around them.
 
@@ -65,8 +78,30 @@ class Surrogate:
     noise: FloatArray  #: (S,) standard deviation of the common noise [ln sigma], before recalibration
     calibration: Calibration  #: from held-out groups
     known: FloatArray  #: (n, c) descriptors of the training graphs
+    reference: Reference  #: what the training maps are made of, for people
     config: TrainingConfig
     card: dict[str, Any] = field(default_factory=dict)  #: what it was trained on, and what to beware of
+
+    def run(self, graphs: Sequence[FeatureGraph], device: str = "cpu") -> Told:
+        """Run the network once over the graphs that conduct; the others have values that need no network."""
+        self.scaling.check(graphs)
+        sizes = np.cumsum([0, *sample_counts(self.config)])
+        n, width = len(graphs), self.config.hidden
+        told = Told(mean=np.full(n, -np.inf), epistemic=np.zeros(n), aleatoric=np.zeros(n),
+                    shares=[np.zeros(sum(graph.size)) for graph in graphs],
+                    embedding=np.full((n, width * self.config.members), np.nan))
+        live = [k for k, graph in enumerate(graphs) if graph.sigma_network > 0]
+        if live:
+            chosen = [graphs[k] for k in live]
+            passed = outputs(self.samples, chosen, self.scaling, self.config, check_device(device))
+            centre, spread, noise = moments(passed.mean, passed.ln_noise, self.noise / self.spread)
+            factor = self.spread * self.calibration.inflation
+            told.mean[live] = ln_prior(chosen) + self.shift + self.spread * centre
+            told.epistemic[live], told.aleatoric[live] = factor * spread, factor * noise
+            for k, share in zip(live, passed.shares, strict=True):
+                told.shares[k] = share
+            told.embedding[live] = np.concatenate([passed.states[a:b].mean(axis=0) for a, b in pairwise(sizes)], axis=1)
+        return told
 
     def predict_arrays(self, graphs: Sequence[FeatureGraph], device: str = "cpu"
                        ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -78,17 +113,8 @@ class Surrogate:
         -------
         mean, epistemic, aleatoric : (n,) each; the deviations after recalibration.
         """
-        self.scaling.check(graphs)
-        mean, epistemic, aleatoric = np.full(len(graphs), -np.inf), np.zeros(len(graphs)), np.zeros(len(graphs))
-        live = [k for k, graph in enumerate(graphs) if graph.sigma_network > 0]
-        if live:
-            chosen = [graphs[k] for k in live]
-            drawn, ln_noise, _ = outputs(self.samples, chosen, self.scaling, self.config, check_device(device))
-            centre, spread, noise = moments(drawn, ln_noise, self.noise / self.spread)
-            factor = self.spread * self.calibration.inflation
-            mean[live] = ln_prior(chosen) + self.shift + self.spread * centre
-            epistemic[live], aleatoric[live] = factor * spread, factor * noise
-        return mean, epistemic, aleatoric
+        told = self.run(graphs, device)
+        return told.mean, told.epistemic, told.aleatoric
 
     def predict(self, graphs: Sequence[FeatureGraph], device: str = "cpu") -> list[Prediction]:
         """Predict the effective conductivity of each graph.
@@ -96,14 +122,28 @@ class Surrogate:
         A graph that does not percolate gets ``mean_ln = -inf``, hence ``sigma = 0`` exactly, and the
         interval (0, 0).
         """
-        moments = self.predict_arrays(graphs, device)
+        return self.predictions(graphs, self.run(graphs, device))
+
+    def predictions(self, graphs: Sequence[FeatureGraph], told: Told) -> list[Prediction]:
+        """What `run` has told of the graphs, as predictions with intervals."""
         inside = self.in_domain(graphs)
-        reach = self.calibration.reach * np.hypot(moments[1], moments[2])
+        reach = self.calibration.reach * np.hypot(told.epistemic, told.aleatoric)
         with np.errstate(over="ignore"):
-            low, high = np.exp(moments[0] - reach), np.exp(moments[0] + reach)
+            low, high = np.exp(told.mean - reach), np.exp(told.mean + reach)
         return [Prediction(mean_ln=float(m), epistemic_ln=float(e), aleatoric_ln=float(a), in_domain=bool(known),
                            interval90=(float(below), float(above)), model_version=self.version)
-                for m, e, a, known, below, above in zip(*moments, inside, low, high, strict=True)]
+                for m, e, a, known, below, above in zip(told.mean, told.epistemic, told.aleatoric, inside, low, high,
+                                                        strict=True)]
+
+    def examine(self, graphs: Sequence[FeatureGraph], truth: Sequence[float | None] | None = None,
+                device: str = "cpu") -> list[Examined]:
+        """Predict, share out the dissipation, embed, and judge each map, in one pass (`examine.examine`).
+
+        Parameters
+        ----------
+        truth : solved conductivity of each map [S/m]; None for one that was not solved.
+        """
+        return examine(self, graphs, truth, device)
 
     def losses(self, graphs: Sequence[FeatureGraph], device: str = "cpu") -> list[Shares]:
         """Where the resistance sits: the share of the dissipation in each node, and in each edge's interface.
@@ -111,15 +151,21 @@ class Surrogate:
         The shares of a graph sum to 1; all are zero where the network does not percolate. A model that
         was trained without such labels gives those of the subdivided network.
         """
-        self.scaling.check(graphs)
-        found = [(np.zeros(graph.size[0]), np.zeros(graph.size[1])) for graph in graphs]
-        live = [k for k, graph in enumerate(graphs) if graph.sigma_network > 0]
-        if live:
-            chosen = [graphs[k] for k in live]
-            shares = outputs(self.samples, chosen, self.scaling, self.config, check_device(device))[2]
-            for k, share in zip(live, shares, strict=True):
-                found[k] = (share[:graphs[k].size[0]], share[graphs[k].size[0]:])
-        return found
+        return [(share[:graph.size[0]], share[graph.size[0]:])
+                for graph, share in zip(graphs, self.run(graphs, device).shares, strict=True)]
+
+    def embedding(self, graphs: Sequence[FeatureGraph], device: str = "cpu") -> FloatArray:
+        """What the network makes of each graph before its output layer, for distances, maps and clusters.
+
+        Each member's readout state, averaged over its posterior samples, side by side. Coordinates mean nothing
+        one by one, and nothing across models; graphs that the network treats alike lie close
+        (Janet et al., Chem. Sci. 10, 7913 (2019)).
+
+        Returns
+        -------
+        (n, members * hidden), in (-1, 1), dimensionless; NaN where the network does not percolate.
+        """
+        return self.run(graphs, device).embedding
 
     def novelty(self, graphs: Sequence[FeatureGraph]) -> FloatArray:
         """Distance of each graph to the nearest training graphs, in standard deviations of the descriptors."""
@@ -154,3 +200,8 @@ class Surrogate:
     def load(cls, directory: str | Path) -> Surrogate:
         """Read what `save` wrote; anything else is refused by name."""
         return cls(**store.load(Path(directory)))
+
+
+def sample_counts(config: TrainingConfig) -> list[int]:
+    """Posterior samples of each member, in the order in which they are kept."""
+    return [len(part) for part in np.array_split(np.arange(config.samples), config.members)]

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 
 import ssbray
+from ssbray.anomaly import Reference, describe
 from ssbray.domain import FeatureGraph, FloatArray
 from ssbray.errors import InputError
 from ssbray.rng import subseed
@@ -19,7 +20,7 @@ from ssbray.surrogate.config import TrainingConfig
 from ssbray.surrogate.descriptors import descriptors, ln_prior
 from ssbray.surrogate.fit import fit, outputs
 from ssbray.surrogate.labels import Shares, check_shares, make_labels
-from ssbray.surrogate.model import Surrogate, check_device, moments
+from ssbray.surrogate.model import Surrogate, check_device, moments, sample_counts
 
 
 def train(graphs: Sequence[FeatureGraph], sigma: ArrayLike, *, groups: Sequence[str],
@@ -78,20 +79,20 @@ def train(graphs: Sequence[FeatureGraph], sigma: ArrayLike, *, groups: Sequence[
 
     data = union(chosen, scaling, device)
     labels = make_labels(standard, None if losses is None else [losses[k] for k in usable], device)
-    counts = [len(part) for part in np.array_split(np.arange(config.samples), config.members)]
+    counts = sample_counts(config)
     fits = [fit(data, labels, rows, scaling.sizes, config, count=count, seed=subseed(seed, "member", member),
                 tick=tick) for member, (count, rows) in enumerate(zip(counts, seen, strict=True))]
     samples = {name: torch.cat([weights[name] for weights, _ in fits]) for name in fits[0][0]}
     noise = np.repeat([one for _, one in fits], counts)
     calibration = Calibration()
     if held.any():
-        drawn, ln_noise, _ = outputs(samples, chosen, scaling, config, device)
-        own = np.stack([part.mean(axis=0) for part in np.split(drawn, np.cumsum(counts)[:-1])])
-        _, epistemic, aleatoric = moments(drawn, ln_noise, noise)
+        told = outputs(samples, chosen, scaling, config, device)
+        own = np.stack([part.mean(axis=0) for part in np.split(told.mean, np.cumsum(counts)[:-1])])
+        _, epistemic, aleatoric = moments(told.mean, told.ln_noise, noise)
         calibration = calibrate(standard - own, held, np.hypot(epistemic, aleatoric), names)
     return Surrogate(
         samples=samples, scaling=scaling, shift=shift, spread=spread, noise=spread * noise, calibration=calibration,
-        known=descriptors(chosen), config=config,
+        known=descriptors(chosen), reference=Reference.of([describe(graph) for graph in chosen]), config=config,
         card=_card(target, calibration, len(graphs) - len(usable), len(set(names)), noise, held, config, seed))
 
 

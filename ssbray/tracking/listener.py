@@ -12,9 +12,12 @@ from typing import Any
 from ssbray import __version__
 from ssbray.campaign import Outcome, Spec, StepRecord
 from ssbray.codeversion import code_version
-from ssbray.tracking.runs import Runs, prepare
-from ssbray.tracking.sender import Delivery, Sender, describe, ending
+from ssbray.errors import InputError
+from ssbray.tracking.registry import digest
+from ssbray.tracking.runs import Runs
+from ssbray.tracking.sender import Delivery, Sender, ending
 from ssbray.tracking.spool import Spool
+from ssbray.tracking.store import describe, prepare
 
 PATIENCE_S = 15.0  #: for a server that answers nothing, when a campaign ends
 PATIENCE_LOCAL_S = 120.0  #: a new SQLite store takes its time
@@ -78,6 +81,8 @@ class MLflowTracker:
         best = summary["best"]
         metrics = _numbers({name: summary[name] for name in ("evaluations", "fe_solves", "cache_hits", "screened",
                                                              "improvement_percent")})
+        metrics |= _numbers({"bound.asr_ohm_cm2": summary["bound"]["asr_ohm_cm2"],
+                             "noise.spread_percent": (summary["noise"] or {}).get("spread_percent")})
         metrics |= _numbers({name: best[name] for name in ("objective", "sigma_eff_S_per_cm", "asr_ohm_cm2")}, "best.")
         metrics |= _numbers(best["parameters"], "best.") | _numbers(summary["seconds"], "seconds.")
         tags = {f"best.{name}": value for name, value in best["parameters"].items() if isinstance(value, str)}
@@ -86,6 +91,7 @@ class MLflowTracker:
         chains = {str(chain): {name: value for name, value in found.items() if name != "best_cost"}
                   for chain, found in self._best.items()}
         self._say({**ending("FINISHED"), "metrics": metrics, "best_of_chains": chains, "files": files,
+                   "model": _model(summary, directory),
                    "tags": {**tags, "ssbray.trajectory_sha256": summary["trajectory_sha256"]}})
 
     def stopped(self, status: str) -> None:
@@ -122,6 +128,19 @@ class MLflowTracker:
             self._broken = describe(error)
         if self._sender is not None:
             self._sender.wake()
+
+
+def _model(summary: dict[str, Any], directory: Path) -> dict[str, Any] | None:
+    """The surrogate that the campaign ended with, and its scores on the fresh specimens; None if there is none."""
+    check = summary["surrogate"]["fresh_specimens"]
+    try:
+        sha256 = digest(directory / "model")
+    except (InputError, OSError):
+        return None
+    if not check["n"]:
+        return None
+    return {"sha256": sha256, "scores": {"nll": check["nll"], "coverage90": check["coverage90"], "n": check["n"],
+                                         "data": check["specimens_sha256"]}}
 
 
 def _numbers(values: dict[str, Any], prefix: str = "") -> dict[str, float]:

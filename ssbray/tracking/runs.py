@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet",
-         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+from ssbray.tracking.contest import Scores
+from ssbray.tracking.registry import SURROGATE, digest, promote, register
+from ssbray.tracking.store import experiment_of, prepare, store_uri
+
 BATCH = 1000  #: metrics that MLflow takes at once
-
-
-def prepare() -> None:
-    """Import MLflow, quiet and impatient where the user has not said otherwise."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    import mlflow  # noqa: F401
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 class Runs:
@@ -58,12 +46,9 @@ class Runs:
         from mlflow.entities import Param
 
         self._home.mkdir(parents=True, exist_ok=True)
-        uri = self._uri or f"sqlite:///{(self._home / 'mlflow.db').resolve()}"
-        client = MlflowClient(tracking_uri=uri)
-        found = client.get_experiment_by_name(record["experiment"])
-        artifacts = None if self._uri else (self._home / "mlartifacts").resolve().as_uri()
-        experiment = found.experiment_id if found else client.create_experiment(record["experiment"],
-                                                                                artifact_location=artifacts)
+        uri = store_uri(self._uri, self._home)
+        client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        experiment = experiment_of(client, uri, record["experiment"])
         name, who = record["name"], {"ssbray.campaign": record["name"], "ssbray.spec_sha256": record["spec_sha256"]}
         self.run_id = _find(client, experiment, {**who, "ssbray.role": "campaign"}, record["tags"], name, None)
         client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in record["params"].items()])
@@ -98,6 +83,19 @@ class Runs:
                 self._client.log_artifact(self.run_id, str(path), None if folder == Path() else str(folder))
         for run in [*self._children.values(), self.run_id]:
             self._client.set_terminated(run, status=record["status"])
+        if record.get("model") is not None:  # last: a store without a registry still has its runs closed
+            self._register(record["model"])
+
+    def _register(self, model: Mapping[str, Any]) -> None:
+        """Register the campaign's surrogate and let it try for champion, unless another run has replaced it since."""
+        bundle = self._directory / "model"
+        if not bundle.is_dir() or digest(bundle) != model["sha256"]:
+            return
+        uri = store_uri(self._uri, self._home)
+        version = register(uri, SURROGATE, bundle, Scores(**model["scores"]), run_id=self.run_id)
+        decision = promote(uri, SURROGATE, version.version)
+        self._client.set_tag(self.run_id, "ssbray.model", f"models:/{SURROGATE}/{version.version}")
+        self._client.set_tag(self.run_id, "ssbray.champion", "yes" if decision.promoted else f"no: {decision.reason}")
 
     def _log(self, run: str | None, rows: Sequence[tuple[int, Mapping[str, float]]], time_ms: int) -> None:
         """Log values that the run does not have at that step."""

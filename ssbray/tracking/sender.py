@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ssbray.tracking.runs import Runs
 from ssbray.tracking.spool import Spool
+from ssbray.tracking.store import describe
 
 BACKOFF_S = (1.0, 30.0)  #: first and longest wait after a failure
 
@@ -47,7 +48,8 @@ class Sender:
             failed, self._woken = self._attempts_failed, True
             self._news.notify_all()
             sent, end = self._sent, time.monotonic() + patience_s
-            while self._spool.next() is not None and self._attempts_failed == failed and time.monotonic() < end:
+            while (self._spool.next() is not None and self._attempts_failed == failed and time.monotonic() < end
+                   and self._thread.is_alive()):
                 self._news.wait(0.1)
                 if self._sent != sent:
                     sent, end = self._sent, time.monotonic() + patience_s
@@ -133,8 +135,3 @@ def ending(status: str) -> dict[str, object]:
     """A record that closes the runs with nothing to show."""
     return {"kind": "end", "time": int(time.time() * 1000), "status": status, "metrics": {}, "best_of_chains": {},
             "tags": {}, "files": []}
-
-
-def describe(error: Exception) -> str:
-    """In one line."""
-    return (f"{type(error).__name__}: {error}".splitlines() or [type(error).__name__])[0][:300]

@@ -12,9 +12,10 @@ from ssbray import materials, rng
 from ssbray.analysis.calibrate import factors
 from ssbray.analysis.draws import Trust, drawn, likely, restricted
 from ssbray.analysis.interval import half_widths, intervals
+from ssbray.analysis.predict import doubted
 from ssbray.analysis.propagate import propagate, solve_map
 from ssbray.analysis.sheet import SampleSheet, material_map, sheet_of
-from ssbray.domain import Micrograph
+from ssbray.domain import Micrograph, Prediction
 from ssbray.errors import InputError
 from ssbray.measure import Measurements
 from ssbray.microscope import CLASSES
@@ -218,3 +219,35 @@ def test_an_overruled_material_keeps_its_resistances():
                 boundaries_ohm_cm2={"Al-LLZO:Al-LLZO:grain boundary": 500.0, "Al-LLZO:NMC811:La2Zr2O7": None})
     sheet = sheet_of(own, {"LLZO": "Ta-LLZO"}, TABLES)
     assert dict(sheet.boundaries) == {"Ta-LLZO:Ta-LLZO:grain boundary": 500.0, "Ta-LLZO:NMC811:La2Zr2O7": math.inf}
+
+
+def prediction(mean_ln, std=0.1):
+    return Prediction(mean_ln=mean_ln, epistemic_ln=0.6 * std, aleatoric_ln=0.8 * std, in_domain=True, model_version="",
+                      interval90=(math.exp(mean_ln - 2 * std), math.exp(mean_ln + 2 * std)))
+
+
+def test_the_images_doubt_is_in_a_predicted_conductivity():
+    """Half widths add in squares; the model's alone is left where all drawn maps are the same."""
+    centre = prediction(0.0)
+    same = doubted(centre, [centre] * 4, 1.0, reach=2.0)
+    assert same["mean"] == pytest.approx(0.01)  # S/cm of 1 S/m
+    assert math.log(same["interval90"][1] / same["mean"]) == pytest.approx(math.hypot(0.2, 0.002))
+    assert same["std"] == pytest.approx(0.001)
+    drawn_ = [prediction(value) for value in (-0.3, 0.3, -0.3, 0.3)]
+    wide = doubted(centre, drawn_, 1.5, reach=2.0)
+    spread = float(np.std([-0.3, 0.3, -0.3, 0.3], ddof=1))
+    assert math.log(wide["interval90"][1] / wide["mean"]) == pytest.approx(math.hypot(0.2, 1.5 * 1.645 * spread))
+    assert wide["interval90"][0] * wide["interval90"][1] == pytest.approx(wide["mean"] ** 2)
+    assert wide["std"] == pytest.approx(0.01 * math.hypot(0.1, spread))
+    lost = doubted(centre, drawn_, math.inf, reach=2.0)
+    assert lost["interval90"] == [0.0, math.inf]
+
+
+def test_drawn_maps_that_do_not_conduct_open_the_interval():
+    dead = replace(prediction(0.0), mean_ln=-math.inf, epistemic_ln=0.0, aleatoric_ln=0.0, interval90=(0.0, 0.0))
+    assert doubted(prediction(0.0), [prediction(0.0), dead], 1.0, reach=2.0)["interval90"][0] == 0.0
+    assert doubted(dead, [dead, dead], 1.0, reach=2.0) == {"mean": 0.0, "std": 0.0, "interval90": [0.0, 0.0]}
+    some = doubted(dead, [dead, prediction(0.0)], 1.0, reach=2.0)
+    assert some["mean"] == 0.0
+    assert some["std"] is None
+    assert some["interval90"] == pytest.approx([0.0, 0.01 * math.exp(0.2)])

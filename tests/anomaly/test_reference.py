@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ssbray.anomaly import Reference, carriers, describe, disagreement, p_values, pooled_reasons
+from ssbray.anomaly import Reference, carriers, describe, disagreement, p_values
 from ssbray.domain import PhaseMap
 from ssbray.errors import InputError
 from ssbray.graph import build
@@ -73,15 +73,6 @@ def test_novelty_does_not_depend_on_the_order_of_maps(known):
     assert known.novelty([]).shape == (0,)
     with pytest.raises(InputError, match="two known maps"):
         Reference.of([describe(layered(0))])
-
-
-def test_pooled_reasons_speak_of_columns_with_words():
-    random = stream(2, "pooled")
-    known = np.stack([random.uniform(0.02, 0.11, 160), random.normal(size=160)], axis=1)
-    (reason,) = pooled_reasons(("area:blocks", "node:stairs"), np.array([0.2, 99.0]), known)
-    assert reason == ("pores and other blocking phases cover 20 % of the map: more than in any of 160 training maps "
-                      f"(at most {100 * known[:, 0].max():.2g} %)")
-    assert pooled_reasons(("area:blocks", "node:stairs"), np.array([0.05, 99.0]), known) == ()
 
 
 def test_carriers_and_disagreement():

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from ssbray import rng
-from ssbray.campaign import Ledger, Outcome, SerialAnnealers, SerialWorkers, run, solves_planned
+from ssbray.campaign import Ledger, Outcome, SerialAnnealers, SerialWorkers, progress, run, solves_planned
 from ssbray.campaign.loop import trajectory_sha256
 from ssbray.errors import InputError
 from tests.campaign import fakes
@@ -20,8 +20,14 @@ def campaign(directory, workers=None, listener=None, **changes):
                learner=fakes.QuadraticLearner(), annealers=SerialAnnealers(), listener=listener or fakes.Silence())
 
 
-def test_the_summary_keeps_its_promises(tmp_path):
-    summary = campaign(tmp_path)
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Summary of the toy, solved by one worker in one go."""
+    return campaign(tmp_path_factory.mktemp("alone"))
+
+
+def test_the_summary_keeps_its_promises(alone):
+    summary = alone
     assert set(summary) >= CONTRACT
     assert set(summary["best"]) >= {"parameters", "objective", "sigma_eff_S_per_cm", "asr_ohm_cm2", "interval90"}
     assert set(summary["seconds"]) >= {"total", "solving", "training", "orchestration"}
@@ -52,12 +58,11 @@ def test_every_number_leads_to_stored_solves(tmp_path):
     assert summary["best"]["sigma_eff_S_per_cm"] == pytest.approx(math.exp(mean), rel=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_the_trajectory_does_not_depend_on_the_workers(tmp_path, seed):
-    alone = campaign(tmp_path / "one")
-    many = campaign(tmp_path / "many", workers=fakes.ShuffledWorkers(5, seed))
-    assert many["trajectory_sha256"] == alone["trajectory_sha256"]
-    assert many["best"] == alone["best"]
+def test_the_trajectory_does_not_depend_on_the_workers(alone, tmp_path):
+    for seed in range(3):
+        many = campaign(tmp_path / str(seed), workers=fakes.ShuffledWorkers(5, seed))
+        assert many["trajectory_sha256"] == alone["trajectory_sha256"]
+        assert many["best"] == alone["best"]
     assert campaign(tmp_path / "other", seed=12)["trajectory_sha256"] != alone["trajectory_sha256"]
 
 
@@ -74,8 +79,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("limit", [1, 13, 30, 60])
-def test_an_interrupted_campaign_goes_on_where_it_was(tmp_path, limit):
-    whole = campaign(tmp_path / "whole")
+def test_an_interrupted_campaign_goes_on_where_it_was(alone, tmp_path, limit):
     workers = fakes.ShuffledWorkers(3, 0)
 
     def dying(task):
@@ -89,9 +93,9 @@ def test_an_interrupted_campaign_goes_on_where_it_was(tmp_path, limit):
     with Ledger(tmp_path / "cut", write=False) as ledger:
         stored = ledger.count()
     resumed = campaign(tmp_path / "cut")
-    assert resumed["trajectory_sha256"] == whole["trajectory_sha256"]
-    assert resumed["best"] == whole["best"]
-    assert resumed["fe_solves_this_run"] == whole["fe_solves"] - stored
+    assert resumed["trajectory_sha256"] == alone["trajectory_sha256"]
+    assert resumed["best"] == alone["best"]
+    assert resumed["fe_solves_this_run"] == alone["fe_solves"] - stored
 
 
 def test_failures_never_win_and_are_recorded(tmp_path):
@@ -202,3 +206,48 @@ def test_a_ledger_is_read_where_it_is(tmp_path, name):
     (tmp_path / name / "ledger.sqlite").write_bytes(b"no database at all, but long enough to be looked at twice" * 20)
     with pytest.raises(InputError, match="cannot be used as a ledger"):
         Ledger(tmp_path / name)
+
+
+def test_a_campaign_runs_until_its_summary_is_written(tmp_path):
+    """Who asks while the report is being written hears that it runs, and nobody else may write."""
+    seen = []
+
+    def conclude(summary):
+        with Ledger(tmp_path, write=False) as ledger:
+            seen.append(progress.state_of(tmp_path, ledger.sessions()))
+        with pytest.raises(InputError, match="another process is writing here"):
+            Ledger(tmp_path)
+        (tmp_path / "summary.json").write_text("{}")
+
+    concluded(tmp_path, conclude)
+    with Ledger(tmp_path, write=False) as ledger:
+        seen.append(progress.state_of(tmp_path, ledger.sessions()))
+    assert seen == ["running", "completed"]
+
+
+def test_a_report_that_fails_is_no_end(tmp_path):
+    def full(summary):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        concluded(tmp_path, full)
+    with Ledger(tmp_path, write=False) as ledger:
+        assert progress.state_of(tmp_path, ledger.sessions()) == "failed"
+    again = concluded(tmp_path, lambda summary: None)
+    assert again["fe_solves_this_run"] == 0
+
+
+def concluded(directory, conclude):
+    return run(fakes.spec(), directory, workers=SerialWorkers(fakes.evaluate), learner=fakes.QuadraticLearner(),
+               annealers=SerialAnnealers(), listener=fakes.Silence(), conclude=conclude)
+
+
+def test_a_model_knows_what_it_has_learnt_from(tmp_path):
+    """The solves of the last training, so that others can score it on what it has not seen."""
+    campaign(tmp_path)
+    training = json.loads((tmp_path / "model" / "training.json").read_text())
+    with Ledger(tmp_path, write=False) as ledger:
+        stored = {outcome.key for _, outcome in ledger.outcomes() if outcome.ok}
+    assert training["store"] == str(tmp_path)
+    assert 0 < len(training["keys"]) < len(stored)
+    assert set(training["keys"]) < stored

@@ -7,6 +7,11 @@ from ssbray.errors import InputError
 from tests.campaign import fakes
 
 
+def conditional(condition):
+    """A searched thickness that exists under a condition."""
+    return {**fakes.SPEC["search"], "coating_thickness_nm": {"low": 1, "high": 30, "when": condition}}
+
+
 @pytest.mark.parametrize(("change", "field", "says"), [
     ({"anealing": {}}, "anealing", "annealing"),
     ({"annealing": {"chain": 3}}, "annealing.chain", "did you mean 'chains'"),
@@ -20,7 +25,7 @@ from tests.campaign import fakes
     ({"process": {"dopant": "Fe"}}, "dopant", "'Al'"),
     ({"process": {"dopnt": "Al"}}, "dopnt", "did you mean 'dopant'"),
     ({"search": {"temperature": {"low": 1, "high": 2}}}, "search.temperature", "Known"),
-    ({"search": {"cosintering_time_h": {"low": 2, "high": 1}}}, "range", "below"),
+    ({"search": {"cosintering_time_h": {"low": 2, "high": 1}}}, "search.cosintering_time_h", "below"),
     ({"search": {"cosintering_time_h": {"low": 0, "high": 1, "log": True}}}, None, None),
     ({"search": {"cosintering_temperature_C": {"low": 100, "high": 800}}}, "search.cosintering_temperature_C",
      "greater"),
@@ -36,6 +41,18 @@ from tests.campaign import fakes
     ({"surrogate": {"hiden": 3}}, "surrogate.hiden", "did you mean 'hidden'"),
     ({"search": {"coating": {"choice": ["bare"]}}}, None, None),
     ({"specimen": {"size_nm": [10, 10], "pixel_size_nm": 4}}, "specimen", "8 pixels"),
+    ({"objective": {"minimise": "asr_ohm_cm2", "risk": "median"}}, "objective.risk", "quantile"),
+    ({"objective": {"minimise": "asr_ohm_cm2", "risk": 0.1}}, "objective.risk", "0.5"),
+    ({"objective": {"minimise": "asr_ohm_cm2", "anomaly_weight": -1}}, "objective.anomaly_weight", "greater"),
+    ({"objective": {"minimise": "asr_ohm_cm2", "constraints": {"pores": 0.1}}}, "objective.constraints.pores",
+     "porosity"),
+    ({"objective": {"minimise": "asr_ohm_cm2", "constraints": {"porosity": 0}}}, "objective.constraints.porosity",
+     "greater than 0"),
+    ({"annealing": {"schedule": "literally"}}, "annealing.schedule", "adaptive"),
+    ({"search": conditional({"coat": ["LCBO"]})}, "search.coating_thickness_nm.when", "did you mean 'coating'"),
+    ({"search": conditional({"coating": ["gold"]})}, "search.coating_thickness_nm.when", "must list choices"),
+    ({"search": conditional({"cosintering_time_h": ["1"]})}, "search.coating_thickness_nm.when", "no categorical"),
+    ({"search": conditional("LCBO")}, "search.coating_thickness_nm.when", "dictionary"),
     ({"specimen": {"pixel_size_nm": float("nan")}}, "specimen.pixel_size_nm", "finite"),
 ])
 def test_a_bad_spec_names_the_field_and_the_remedy(change, field, says):
@@ -66,3 +83,16 @@ def test_the_digest_knows_what_decides_and_nothing_else():
     assert fakes.spec(cluster={"solvers": 7}, name="other").digest == base.digest
     assert fakes.spec(seed=12).digest != base.digest
     assert fakes.spec(materials={"phases": {}}).digest != base.digest
+
+
+def test_a_spec_that_uses_none_of_what_came_later_is_still_the_same():
+    """Campaigns that were begun before go on."""
+    assert fakes.spec().digest == "e376df96aea0a106cd77c37ffdb86e80ad67a883a8012005620621302356b897"
+    plain = fakes.spec(objective={"minimise": "asr_ohm_cm2", "risk": "mean", "anomaly_weight": 0, "constraints": {}},
+                       annealing={**fakes.SPEC["annealing"], "schedule": "adaptive"})
+    assert plain.digest == fakes.spec().digest
+    for change in ({"objective": {"minimise": "asr_ohm_cm2", "risk": 0.9}},
+                   {"objective": {"minimise": "asr_ohm_cm2", "constraints": {"porosity": 0.1}}},
+                   {"search": conditional({"coating": ["LCBO"]})},
+                   {"annealing": {**fakes.SPEC["annealing"], "schedule": "literal"}}):
+        assert fakes.spec(**change).digest != plain.digest

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ssbray.campaign.pause import PauseRequest
 from tests.chaos.conftest import SEEDS
 
 ROOT = Path(__file__).parents[2]
@@ -90,11 +91,13 @@ def test_a_killed_campaign_goes_on_to_the_same_end(whole, tmp_path, seed):
     same(finish(*COMMAND, "resume", "smoke", "--dir", tmp_path, "--json"), whole, solves)
 
 
-@pytest.mark.parametrize(("how", "solves"), [("pause", 5), ("TERM", 22), ("pause", 30)])
+@pytest.mark.parametrize(("how", "solves"), [("pause", 5), ("TERM", 22), ("at once", 30)])
 def test_a_campaign_that_is_asked_to_stop_stops_in_order(whole, tmp_path, how, solves):
     process, children = begin(tmp_path, solves)
     if how == "TERM":
         process.send_signal(signal.SIGTERM)
+    elif how == "at once":  # so near the end a command that has to start would come too late
+        PauseRequest(tmp_path / "smoke").ask()
     else:
         finish(*COMMAND, "pause", "smoke", "--dir", tmp_path, "--json")
     out, err = process.communicate(timeout=600)

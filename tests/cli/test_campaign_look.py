@@ -133,7 +133,10 @@ def test_what_cannot_be_done_is_one_line(cli, home, arguments):
 
 
 def test_pause_asks_the_driver_that_holds_the_ledger(cli, home):
-    with Ledger(home / "one"):
+    with Ledger(home / "one") as ledger:
+        _, out, _ = cli("campaign", "status", "one", "--dir", home, "--json")
+        assert out["status"] == "completed"  # somebody mends or sends it, and does not drive it
+        ledger.begin(1)
         code, out, _ = cli("campaign", "pause", "one", "--dir", home, "--json")
         assert (code, out["pause_requested"]) == (0, True)
         assert (home / "one" / "pause").exists()

@@ -14,7 +14,9 @@ import pytest
 
 from ssbray.campaign import SerialAnnealers, SerialWorkers, objective, run
 from ssbray.campaign.pause import Paused, PauseRequest
+from ssbray.cluster import learner
 from ssbray.cluster.annealers import TuneAnnealers
+from ssbray.cluster.learner import RayLearner
 from ssbray.cluster.session import THREADS
 from ssbray.cluster.workers import RayWorkers
 from ssbray.errors import InputError
@@ -111,6 +113,69 @@ def test_a_hung_task_meets_its_deadline(pool):
     done = {outcome.key: outcome for outcome in collect(workers, 3)}
     assert [done[task.key].ok for task in wanted] == [True, False, True]
     assert "within 1 s" in done[wanted[1].key].failure
+
+
+def hang_among_many(task):
+    time.sleep(600 if task.seed == 0 else 0.05)
+    return fakes.evaluate(task)
+
+
+def test_a_hung_task_meets_its_deadline_while_others_go_on(pool):
+    """An answer is always there to be taken, so that nobody ever waits."""
+    workers = pool(hang_among_many, solvers=2, timeout_s=0.5)
+    wanted = [replace(task, seed=seed) for seed, task in enumerate(tasks(60))]
+    for task in wanted:
+        workers.submit(task)
+    done = [outcome.key for outcome in collect(workers, 60)]
+    assert len(done) == 60
+    assert done.index(wanted[0].key) < 50
+
+
+def of_another_version(task):
+    return replace(fakes.evaluate(task), key="another")
+
+
+def test_a_node_with_another_version_is_named(pool):
+    workers = pool(of_another_version, solvers=1)
+    workers.submit(tasks(1)[0])
+    with pytest.raises(InputError, match="another version of ssbray than this driver"):
+        collect(workers, 1)
+
+
+def test_what_this_machine_has_not_is_not_waited_for():
+    with pytest.raises(InputError, match=r"cluster\.cpus_per_solver = 512"):
+        RayWorkers(solvers=1, cpus_per_solver=512)
+    with pytest.raises(InputError, match=r"cluster\.learner_gpus = 1"):
+        RayLearner({}, gpus=1)
+
+
+class Pupil:
+    """Remembers what it was taught; dies once when asked for the first time."""
+
+    def __init__(self, config, device):
+        self._mark, self._known = config["mark"], None
+
+    def train(self, graphs, sigma, groups, seed):
+        self._known = (list(sigma), seed)
+        return {"pid": os.getpid()}
+
+    def predict(self, graphs):
+        if not os.path.exists(self._mark):
+            open(self._mark, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self._known
+
+    def files(self):
+        return {"model.json": b"{}", "weights.safetensors": bytes(self._known[1])}
+
+
+def test_a_lost_learner_is_replaced_and_taught_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(learner, "_Learner", Pupil)
+    pupil = RayLearner({"mark": str(tmp_path / "mark")})
+    pupil.train([], [1.0, 2.0], [], 7)
+    assert pupil.predict([]) == ([1.0, 2.0], 7)
+    pupil.save(str(tmp_path / "model"))
+    assert (tmp_path / "model" / "weights.safetensors").read_bytes() == bytes(7)
 
 
 def test_more_solvers_than_cpus_lose_nothing(pool):

@@ -98,9 +98,9 @@ class Browser:
 
     async def press(self, key, code=None):
         for kind in ("keyDown", "keyUp"):
-            text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
+            text = {"text": {"Enter": "\r", " ": " "}[key]} if key in ("Enter", " ") and kind == "keyDown" else {}
             await self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=code or key,
-                           windowsVirtualKeyCode={"Tab": 9, "Enter": 13, "ArrowRight": 39}.get(key, 0), **text)
+                           windowsVirtualKeyCode={"Tab": 9, "Enter": 13, "ArrowRight": 39, " ": 32}.get(key, 0), **text)
 
     async def picture(self, path):
         size = await self.run("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")

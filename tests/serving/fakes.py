@@ -10,7 +10,7 @@ ANSWER = {"model_version": "fake", "sigma_eff_S_per_cm": {"mean": 1e-5, "std": 2
           "anomaly": {"score": 1.0, "p_value": 0.5, "flag": False, "reasons": []}, "phase_fraction": {"LLZO": 1.0},
           "in_domain": False}
 MODEL = {"name": "fake", "version": "fake", "release": "r", "sha256": {}, "segmenter": None, "surrogate": None,
-         "search": None}
+         "search": None, "registry": {"segmenter": None, "surrogate": None}}
 
 
 class Fake:

@@ -6,6 +6,7 @@ import io
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from PIL import Image
 
 from serve.backend import LocalBackend
 from ssbray.domain import Micrograph
-from ssbray.service.answer import Wishes
+from ssbray.service.asked import Wishes
 from ssbray.service.settings import Settings
 from tests.serving.asgi import form
 
@@ -56,7 +57,8 @@ def ask(url, *, headers=None, body=None, timeout=120):
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return answer.status, json.load(answer), answer.headers
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error), error.headers
+        content = error.read()
+        return error.code, json.loads(content) if content.startswith(b"{") else {"plain": content}, error.headers
 
 
 def predict(url, **more):
@@ -64,9 +66,9 @@ def predict(url, **more):
     return ask(f"{url}/v1/predict", headers={**headers, **more}, body=body)
 
 
-def expected(settings):
+def expected(pair):
     micrograph = Micrograph(images={"haadf": PICTURE.astype(np.float32)}, pixel_size_nm=5.0)
-    return LocalBackend(Settings(**settings)).answer(micrograph, Wishes())
+    return LocalBackend(Settings(**pair, maps=2)).answer(micrograph, Wishes())
 
 
 def loopback(address):
@@ -85,19 +87,20 @@ def left_over(children):
 def endpoint(tmp_path_factory, models):
     """`ssbray serve`; ended with SIGTERM, after which nothing may be left."""
     home, port = tmp_path_factory.mktemp("endpoint"), free_port()
-    given = {**models[0], "spec": str(SMOKE), "limits": {"timeout_s": 300}}
+    served = {part: str(shutil.copytree(path, home / part)) for part, path in models[0].items()}
+    given = {**served, "spec": str(SMOKE), "maps": 2, "limits": {"timeout_s": 300, "per_minute": 100_000}}
     config = {"http_options": {"host": "127.0.0.1", "port": port}, "applications": [{
         "name": "ssbray", "import_path": "serve.app:build", "args": given}]}
     (home / "serve.yaml").write_text(yaml.safe_dump(config))
     process = subprocess.Popen(
         [Path(sys.executable).with_name("ssbray"), "serve", "--config", home / "serve.yaml", "--log", home / "log"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(), cwd=home)
+        stdout=subprocess.PIPE, stderr=(home / "errors").open("w"), text=True, env=environment(), cwd=home)
     try:
         for line in process.stdout:
             if "serving on" in line:
                 break
         assert process.poll() is None
-        yield f"http://127.0.0.1:{port}", process, home / "log"
+        yield f"http://127.0.0.1:{port}", process, home / "log", served
         children = psutil.Process(process.pid).children(recursive=True)
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -108,7 +111,7 @@ def endpoint(tmp_path_factory, models):
 
 
 def test_it_answers_what_the_functions_answer(endpoint, models):
-    url, _, log = endpoint
+    url, _, log, _ = endpoint
     assert ask(f"{url}/v1/health/ready")[0] == 200
     status, got, headers = predict(url, **{"x-request-id": "mine-1", "x-request-timeout-seconds": "0"})
     assert status == 200
@@ -161,7 +164,7 @@ def test_nothing_but_replicas_listens_beyond_this_machine(endpoint):
 
 
 def test_a_dead_replica_costs_a_try_and_no_wrong_number(endpoint, models):
-    url, process, _ = endpoint
+    url, process, *_ = endpoint
     wanted = expected(models[0])["sigma_eff_S_per_cm"]["mean"]
     found = []
 
@@ -188,44 +191,49 @@ def test_a_dead_replica_costs_a_try_and_no_wrong_number(endpoint, models):
         assert time.monotonic() < deadline
 
 
-def test_a_roll_out_never_mixes_two_releases(models):
+def test_a_roll_out_never_mixes_two_releases(endpoint, models):
     """While one pair of models takes the place of another, each answer's version is the one that its numbers have."""
+    url, process, _, served = endpoint
     wanted = {(one := expected(pair))["model_version"]: one["sigma_eff_S_per_cm"]["mean"] for pair in models}
     assert len(wanted) == 2
-    port = free_port()
-    more = {"port": port, "limits": {"timeout_s": 300, "per_minute": 100_000}}
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([sys.executable, ROOT / "tests" / "serving" / "driver.py"], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment())
+    for part, place in served.items():  # a model is renamed into its place, as one that was trained anew is
+        shutil.move(place, f"{place}.old")
+        shutil.copytree(models[1][part], place)
     found, done = [], threading.Event()
 
     def work():
         while not done.is_set():
             found.append(predict(url))
 
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
     try:
-        process.stdin.write(json.dumps({**models[0], **more}) + "\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "up\n"
-        threads = [threading.Thread(target=work) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        process.stdin.write(json.dumps({**models[1], **more}) + "\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "replaced\n"
-        last = predict(url)
+        process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 200
+        while not found or found[-1][1].get("model_version") != list(wanted)[1]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
         done.set()
         for thread in threads:
             thread.join()
-        process.stdin.close()
-        assert process.wait(timeout=60) == 0
-    finally:
-        done.set()
-        process.kill()
     statuses = [status for status, _, _ in found]
-    assert set(statuses) <= {200, 503}
+    assert set(statuses) <= {200, 503}, [answer for status, answer, _ in found if status not in (200, 503)][:3]
     assert statuses.count(503) <= 0.2 * len(statuses)
-    for status, answer, _ in [*found, last]:
+    for status, answer, _ in found:
         if status == 200:
             assert answer["sigma_eff_S_per_cm"]["mean"] == pytest.approx(wanted[answer["model_version"]], rel=1e-6)
-    assert last[1]["model_version"] == list(wanted)[1]
+
+
+def test_models_that_are_no_good_do_not_take_over(endpoint):
+    """Comes last: what is in the folder afterwards is no model."""
+    url, process, log, served = endpoint
+    before = ask(f"{url}/v1/model")[1]["release"]
+    (Path(served["surrogate"]) / "model.json").write_text("{}")
+    deadline = time.monotonic() + 200
+    while "serving as before: surrogate" not in log.with_name("errors").read_text():
+        assert time.monotonic() < deadline
+        process.send_signal(signal.SIGHUP)  # the roll-out before may not have ended yet
+        time.sleep(1)
+    assert ask(f"{url}/v1/model")[1]["release"] == before

@@ -124,6 +124,28 @@ def test_tokens_come_back_evenly_and_clients_do_not_share():
         rate.spend("a", now=1.6)
 
 
+def test_bodies_are_held_within_bounds_and_let_go(front):
+    """Three of 40 000 bytes wait for a model where 100 000 may be held: the third is told to come again."""
+    headers, body = form(image=b"x" * 40_000, pixel_size_nm=5)
+
+    async def run():
+        app = front(limits={"held_bytes": 100_000, "upload_s": 20})
+        send = {"headers": headers, "chunks": [body[:39_000], body[39_000:]]}
+        slow = [asyncio.create_task(request(app, "POST", "/v1/predict", stall=1.0, headers=headers,
+                                            chunks=[body[:39_000], body[39_000:]])) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        third = await request(app, "POST", "/v1/predict", **send)
+        small = await design(app)
+        done = await asyncio.gather(*slow)
+        after = await request(app, "POST", "/v1/predict", headers=headers, chunks=[body])
+        return third, small, done, after
+
+    third, small, done, after = asyncio.run(run())
+    assert (third.status, third.json["error"]["code"], third.headers["retry-after"]) == (429, "busy", "2")
+    assert small.status == 200
+    assert {answer.status for answer in [*done, after]} == {415}  # all arrived: it is no image
+
+
 def test_a_place_is_given_back_whatever_happens():
     async def run():
         places = Places(1, 1)
@@ -154,6 +176,6 @@ def test_a_place_is_given_back_whatever_happens():
 
 
 def test_an_image_that_takes_long_is_cut_too(front):
-    answer = asyncio.run(predict(front(Fake(delay=60), limits={"timeout_s": 5}), image=examples.png("bare"),
+    answer = asyncio.run(predict(front(Fake(delay=60), limits={"timeout_s": 2}), image=examples.png("bare"),
                                  pixel_size_nm=5, headers={"x-request-timeout-seconds": "0"}))
     assert answer.status == 504

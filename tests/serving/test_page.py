@@ -44,6 +44,11 @@ class Pictured:
         image = micrograph.images["haadf"]
         labels = np.digitize(image, np.percentile(image, (6, 45))).astype(np.uint8)
         labels = np.array([5, 4, 0], np.uint8)[labels]
+        place = [(0.2, 0.2, "Ta-LLZO", 0.2), (0.7, 0.3, "NMC811", 0.6), (0.5, 0.8, "NMC811", 0.02)]
+        height, width = (side * micrograph.pixel_size_nm for side in image.shape)
+        graph = {"nodes": [{"x_nm": x * width, "y_nm": y * height, "phase": phase, "share": share}
+                           for x, y, phase, share in place], "left_out": {"nodes": 3, "edges": 0},
+                 "edges": [{"from": 0, "to": 1, "share": 0.18}, {"from": 1, "to": 2, "share": 0.0}]}
         legend = {name: colour for name, colour in picture.colours(CLASSES).items() if name in ("LLZO", "NMC", "pore")}
         return {**ANSWER, "phase_fraction": {name: float(np.mean(labels == k)) for k, name in enumerate(CLASSES)},
                 "anomaly": {"score": 5.0, "p_value": 0.01, "flag": True, "reasons": [
@@ -52,7 +57,8 @@ class Pictured:
                 "image": {"shape": list(image.shape), "pixel_size_nm": micrograph.pixel_size_nm, "sha256": "0"},
                 "materials": {"electrolyte": "Ta-LLZO", "cathode": "NMC811", "coating": wishes.coating},
                 "temperature_C": 25.0, "axis": "y", "regions": 42, "warnings": ["<b>not calibrated</b>"],
-                "legend": legend, "measurements": {},
+                "legend": legend, "measurements": {}, "feature_graph": graph,
+                "doubt_ln": {"surrogate": 0.12, "segmentation": 0.3, "maps": 4, "maps_blocked": 0},
                 "overlay_png_base64": base64.b64encode(picture.overlay_png(labels, CLASSES)).decode(),
                 "image_png_base64": base64.b64encode(picture.grey_png(image)).decode()}
 
@@ -120,9 +126,38 @@ def test_a_file_is_chosen_and_its_answer_shown(decoder, tmp_path):
         assert await browser.run("document.getElementById('overlay').style.opacity") == "0.8"
         assert await browser.run("JSON.parse(document.getElementById('json').textContent).sigma_eff_S_per_cm.mean"
                                  ) == 1e-5
+        assert "own doubt (± 12 %) and that of the segmentation (± 30 %, from 4 maps drawn)" in text
+        assert "graph" not in await browser.run("document.getElementById('json').textContent")
         await keep(browser, "result")
         await browser.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
         await keep(browser, "dark")
+
+    visit(decoder, act)
+
+
+def test_the_graph_lies_on_the_image(decoder):
+    async def act(browser):
+        await browser.run("document.getElementById('example').value = 'bare';"
+                          "document.getElementById('example').dispatchEvent(new Event('change'));"
+                          "document.getElementById('go').click()")
+        await browser.until(SHOWN)
+        hidden = "getComputedStyle(document.getElementById('graph')).display === 'none'"
+        assert await browser.run(hidden) is True  # until it is asked for
+        await browser.run("document.getElementById('network').focus()")
+        await browser.press(" ", "Space")
+        await browser.until("!(" + hidden + ")")
+        box, image = [await browser.run("(r => [r.x, r.y, r.width, r.height])(document.getElementById("
+                                        f"'{name}').getBoundingClientRect())") for name in ("graph", "image")]
+        assert box == pytest.approx(image, abs=0.5)
+        x, y = await browser.run("(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector("
+                                 "'#graph circle:last-of-type').getBoundingClientRect())")
+        assert (x - image[0], y - image[1]) == pytest.approx((0.7 * image[2], 0.3 * image[3]), abs=1.5)
+        widths = await browser.run("[...document.querySelectorAll('#graph line')].map(l => +l.getAttribute("
+                                   "'stroke-width'))")
+        assert widths[-1] > 3 * widths[0]  # the one with the resistance lies on top, and is wider
+        assert "18 % of it all between Ta-LLZO and NMC811" in await browser.run(
+            "document.getElementById('graph').getAttribute('aria-label')")
+        await keep(browser, "graph")
 
     visit(decoder, act)
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -76,7 +76,7 @@ def test_pictures_come_when_they_are_asked_for(front):
 @pytest.mark.parametrize(("method", "path", "status", "code"), [
     ("GET", "/nowhere", 404, "not_found"), ("GET", "/v1/predict", 405, "method_not_allowed"),
     ("DELETE", "/v1/model", 405, "method_not_allowed"), ("GET", "/v1/examples/../../etc/passwd", 404, "not_found"),
-    ("GET", "/docs", 404, "not_found")])
+    ("GET", "/docs", 404, "not_found"), ("GET", "/v1/model/", 404, "not_found")])
 def test_what_is_not_there_is_told_in_the_same_shape(front, method, path, status, code):
     answer = call(front(), method, path)
     assert answer.status == status
@@ -87,7 +87,9 @@ def test_what_is_not_there_is_told_in_the_same_shape(front, method, path, status
 @pytest.mark.parametrize(("body", "field"), [
     (b"{", None), (b"", None), (b"[]", None), (b'{"x": 1}', "x"), (b'{"parameters": 3}', "parameters"),
     (b'{"parameters": {"a": NaN}}', None), (b'{"parameters": {"a": true}}', "a"), (b'{"parameters": {"a": []}}', "a"),
-    (b'{"parameters": {"a": 1e999}}', "a"), (b"[" * 60_000, None), (b"\xff\xfe", None)])
+    (b'{"parameters": {"a": 1e999}}', "a"), (b"[" * 60_000, None), (b"\xff\xfe", None),
+    (rb'{"parameters": {"\ud800": 1}}', "parameters"), (rb'{"parameters": {"a": "\udfff"}}', "parameters"),
+    (rb'{"\ud800": 1}', "\ud800")])
 def test_json_that_is_no_design_is_refused(front, body, field):
     app = front()
     answer = call(app, "POST", "/v1/predict", headers=JSON, chunks=[body])
@@ -182,6 +184,19 @@ def test_without_keys_only_this_machine_is_asked(front):
     assert call(front(known_open=True), "GET", "/v1/model", headers={"host": "evil.example"}).status == 200
 
 
+def test_pages_from_elsewhere_do_not_ask_in_their_visitors_name(front):
+    """A browser sends a form anywhere, and says where the page was from."""
+    app = front()
+    for origin in ("http://127.0.0.1:8000", "http://localhost:8000"):
+        headers = {"host": origin[7:], "origin": origin}
+        answer = call(app, "POST", "/v1/predict", headers={**JSON, **headers}, chunks=[b'{"parameters": {}}'])
+        assert answer.status == 200
+    for origin in ("https://evil.example", "null", "http://localhost:3000"):
+        answer = call(app, "POST", "/v1/predict", headers={**JSON, "origin": origin}, chunks=[b'{"parameters": {}}'])
+        assert (answer.status, answer.json["error"]["code"]) == (403, "forbidden_origin")
+        true_to_openapi(app, "/v1/predict", "post", answer)
+
+
 def test_metrics_count_what_happened(front):
     app = front()
     asyncio.run(predict(app, image=examples.png("bare"), pixel_size_nm=5))
@@ -196,22 +211,26 @@ def test_metrics_count_what_happened(front):
         assert line in text, line
 
 
+QUERIES = st.sampled_from(["", "overlay=1", "overlay=2", "&&"])
 METHODS = st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS"])
 PATHS = st.sampled_from(["/", "/v1/predict", "/v1/model", "/metrics", "/v1/examples/bare", "/v1/examples/é",
                          "//"])
 KINDS = st.sampled_from(["application/json", "multipart/form-data; boundary=x", "text/plain", "", "application/json;;"])
-BODIES = st.one_of(st.binary(max_size=60), st.sampled_from([b"--x\r\n\r\n\r\n--x--", b'{"parameters": {}}', b"--x--"]),
-                   st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5),
-                                lambda inner: st.dictionaries(st.sampled_from(["parameters", "a"]), inner)
-                                | st.lists(inner, max_size=3)).map(lambda value: json.dumps(value).encode()))
+NESTED = st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda inner: st.one_of(
+    st.dictionaries(st.sampled_from(["parameters", "a"]), inner), st.lists(inner, max_size=3)))
+BODIES = st.one_of(st.binary(max_size=60), NESTED.map(lambda value: json.dumps(value).encode()),
+                   st.sampled_from([b"--x\r\n\r\n\r\n--x--", b'{"parameters": {}}', b"--x--"]))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(method=METHODS, path=PATHS, kind=KINDS, body=BODIES, query=st.sampled_from(["", "overlay=1", "overlay=2", "&&"]))
-def test_nothing_that_is_sent_makes_it_fail(front, method, path, kind, body, query):
+def test_nothing_that_is_sent_makes_it_fail(front):
     app = front()
-    answer = call(app, method, path, headers={"content-type": kind}, chunks=[body], query=query)
-    assert answer.status < 500
-    if path in app.openapi()["paths"] and method.lower() in app.openapi()["paths"][path]:
-        true_to_openapi(app, path, method, answer)
+
+    @settings(max_examples=150, deadline=None, derandomize=True)
+    @given(method=METHODS, path=PATHS, kind=KINDS, body=BODIES, query=QUERIES)
+    def holds(method, path, kind, body, query):
+        answer = call(app, method, path, headers={"content-type": kind}, chunks=[body], query=query)
+        assert answer.status < 500
+        if path in app.openapi()["paths"] and method.lower() in app.openapi()["paths"][path]:
+            true_to_openapi(app, path, method, answer)
+
+    holds()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,10 @@ def test_models_that_are_missing_are_one_line_before_anything_starts(cli, models
                  ("--surrogate", models[0]["surrogate"], "--keys", "none")):
         code, _, err = cli("serve", *more)
         assert (code, err.count("\n")) == (2, 1), err
+
+
+def test_the_front_needs_no_nets():
+    """Three replicas share a laptop: the one that only talks is small, and soon up."""
+    code = ("import sys, serve.front, serve.backend, ssbray.service.models, ssbray.service.answer\n"
+            "assert not {'torch', 'pyro', 'petsc4py', 'mlflow'} & set(sys.modules)")
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +98,20 @@ def test_a_torn_line_is_dropped_and_its_frame_done_again(watch, tmp_path):
     assert (code, err.count("\n")) == (2, 1)
 
 
+def test_records_are_read_back_one_by_one_and_not_kept(tmp_path):
+    journal = Journal(tmp_path, ())
+    for key in "abc":
+        journal.add({"file": key, "key": key, "model_version": "v", "failed": "x"})
+    journal.close()
+    seen = []
+    again = Journal(tmp_path, (), lambda record: seen.append(record["key"]))
+    again.add({"file": "d", "key": "d", "model_version": "v", "failed": "x"})
+    again.close()
+    assert seen == ["a", "b", "c"]
+    assert not any(isinstance(value, list | dict | set) for value in vars(again).values())
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 4
+
+
 def test_a_file_that_still_grows_is_left_alone(watch, tmp_path, monkeypatch):
     from ssbray.cli import watch as command
 
@@ -124,7 +142,7 @@ def test_two_do_not_write_to_one_place(watch, tmp_path):
 
 @pytest.mark.parametrize(("more", "told"), [
     (("--every", 0), "--every"), (("--pixel-size-nm", -1), "--pixel-size-nm"), (("--coating", "NMC811"), "coating"),
-    (("--segmenter", "nowhere"), "nowhere"), (("--draws", -1), "--draws")])
+    (("--segmenter", "nowhere"), "nowhere"), (("--draws", -1), "--draws"), (("--maps", -1), "--maps")])
 def test_bad_options_are_one_line(watch, tmp_path, more, told):
     code, _, err = watch(*more)
     assert code == 2
@@ -138,3 +156,24 @@ def test_the_watched_folder_is_not_written_to(cli, models, tmp_path):
                        "--out", tmp_path, "--once")
     assert code == 2
     assert "another folder" in err
+
+
+@pytest.mark.chaos
+def test_killed_while_it_works_it_goes_on_where_it_was(watch, models, tmp_path):
+    for seed in range(4):
+        frame(tmp_path / "in" / f"{seed}.tif", seed)
+    out = tmp_path / "out"
+    command = [Path(sys.executable).with_name("ssbray"), "watch", tmp_path / "in", "--out", out, "--every", "0.05",
+               "--segmenter", models[0]["segmenter"], "--surrogate", models[0]["surrogate"]]
+    for wanted in (1, 2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not (out / "results.jsonl").exists() or len((out / "results.jsonl").read_text().splitlines()) < wanted:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+    before = len((out / "results.jsonl").read_bytes().splitlines())
+    assert watch()[1]["analysed"] >= 4 - before
+    assert [record["file"] for record in lines(tmp_path)] == [f"{seed}.tif" for seed in range(4)]
+    assert len((out / "results.csv").read_text().splitlines()) == 5

@@ -137,6 +137,16 @@ def test_losses_are_learnt(data):
         train(graphs, sigma, groups=groups, config=QUICK, seed=0, losses=losses[::-1])
 
 
+def test_what_conducts_for_one_only_is_counted(data, model):
+    graphs, sigma, _ = data
+    dead = replace(graphs[0], sigma_network=0.0)
+    found = evaluate(model, [dead, dead, *graphs[2:]], [0.0, 1.0, 0.0, *sigma[3:]], train_graphs=graphs,
+                     train_sigma=sigma)
+    assert found["n"] == COUNT - 3
+    assert found["non_conducting"] == 3
+    assert found["misjudged"] == 2
+
+
 def test_deep_baselines_on_request(data, model):
     graphs, sigma, _ = data
     found = evaluate(model, graphs[:9], sigma[:9], train_graphs=graphs, train_sigma=sigma, extent="all")
@@ -167,7 +177,10 @@ def test_groups_are_never_split(data):
 def test_few_graphs_are_not_called_calibrated(data):
     graphs, sigma, groups = data
     small = train(graphs[:12], sigma[:12], groups=groups[:12], config=QUICK, seed=0)
-    assert small.calibration == Calibration()
+    unknown = Calibration()
+    assert (small.calibration.inflation, small.calibration.reach, small.calibration.graphs) == (
+        unknown.inflation, unknown.reach, 0)
+    assert len(small.calibration.errors) == 0
     assert small.card["calibrated_on"] == 0
     assert "NOT calibrated" in small.card["notes"][0]
 

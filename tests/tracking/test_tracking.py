@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import threading
 import time
@@ -13,24 +12,9 @@ from mlflow import MlflowClient
 
 from ssbray.campaign import Listeners, SerialAnnealers, SerialWorkers, run
 from ssbray.campaign.pause import Paused, PauseRequest
-from ssbray.tracking import MLflowTracker, listener, runs, sync
+from ssbray.tracking import SURROGATE, MLflowTracker, Scores, fetch, listener, registry, runs, sync
 from ssbray.tracking.spool import FILE, Spool
 from tests.campaign import fakes
-
-
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    """A migrated SQLite store; making one takes seconds."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    runs.prepare()
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def home(tmp_path, empty_store):
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
-    return tmp_path
 
 
 def campaign(home, tracker, evaluate=fakes.evaluate):
@@ -80,7 +64,33 @@ def test_each_step_is_there_once_and_runs_are_closed(home):
     assert params["seed"] == "11"
     assert client(home).get_run(summary["mlflow_run_id"]).data.tags["ssbray.trajectory_sha256"] == summary[
         "trajectory_sha256"]
-    assert [each.path for each in client(home).list_artifacts(summary["mlflow_run_id"])] == ["summary.json"]
+    bundle, *files = [each.path for each in client(home).list_artifacts(summary["mlflow_run_id"])]
+    assert (bundle.partition("-")[0], files) == ("bundle", ["summary.json"])
+
+
+def test_the_surrogate_is_registered_once_with_its_scores(home):
+    summary = campaign(home, MLflowTracker(None, "toy", home))
+    campaign(home, MLflowTracker(None, "toy", home))
+    check = summary["surrogate"]["fresh_specimens"]
+    (version,) = registry.versions(f"sqlite:///{home / 'mlflow.db'}", SURROGATE)
+    assert version.scores == Scores(nll=check["nll"], coverage90=check["coverage90"], n=check["n"],
+                                    data=check["specimens_sha256"])
+    run = client(home).get_run(summary["mlflow_run_id"])
+    assert version.run_id == summary["mlflow_run_id"]
+    assert run.data.tags["ssbray.model"] == f"models:/{SURROGATE}/1"
+    assert (run.data.tags["ssbray.champion"] == "yes") == version.champion
+    got = fetch(f"sqlite:///{home / 'mlflow.db'}", f"models:/{SURROGATE}/1", home / "models")
+    assert {path.name for path in got.iterdir()} == {path.name for path in (home / "toy" / "model").iterdir()}
+
+
+def test_a_store_without_a_registry_still_has_its_runs_closed(home, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise RuntimeError("no registry here")
+
+    monkeypatch.setattr(runs, "register", refuse)
+    campaign(home, MLflowTracker(None, "toy", home))
+    assert {entries[0][0] for entries in stored(home).values()} == {"FINISHED"}
+    assert "no registry here" in capsys.readouterr().err
 
 
 def test_saying_it_all_again_changes_nothing(home):
@@ -95,14 +105,6 @@ def test_saying_it_all_again_changes_nothing(home):
     for entries in before.values():
         entries[0][1].pop("cache_hits", None)
     assert after == before
-
-
-@pytest.fixture
-def nobody():
-    """An address where nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
 def test_a_server_that_is_not_there_changes_nothing_and_hears_it_later(home, nobody, capsys):
@@ -137,7 +139,7 @@ def test_a_server_that_never_answers_costs_a_moment(home, monkeypatch):
         assert tracker.settle().waiting > 8
 
 
-@pytest.mark.parametrize("deadly", [1, 2, 5, 9])
+@pytest.mark.parametrize("deadly", [1, 5, *(pytest.param(call, marks=pytest.mark.slow) for call in (2, 9))])
 def test_a_server_that_dies_between_taking_and_answering_leaves_no_duplicates(home, monkeypatch, deadly):
     """Each call is carried out and then fails, from the n-th on, until somebody asks again."""
     calls, real = [0], MlflowClient.log_batch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ssbray import rng
 from ssbray.campaign import objective
 from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.spec import Spec
@@ -56,23 +54,17 @@ class Evidence:
 def gather(directory: Path, spec: Spec, summary: Mapping[str, Any], fields: Fields) -> Evidence:
     """Read a campaign's ledger."""
     with Ledger(directory, write=False) as ledger:
-        stored = list(ledger.outcomes())
-        steps = ledger.events("step")
+        stored = list(ledger.outcomes({*summary["best"]["solves"], *summary["reference"]["solves"]}))
+        initial, steps = ledger.events("initial"), ledger.events("step")
         suspended = bool(ledger.events("screening suspended"))
-    return Evidence(spec=spec, summary=summary, evaluated=(*_initial(spec, stored), *_steps(spec, steps)),
+    return Evidence(spec=spec, summary=summary, evaluated=(*_initial(spec, initial), *_steps(spec, steps)),
                     pictures=_pictures(summary, stored, fields), screening_suspended=suspended)
 
 
-def _initial(spec: Spec, stored: Sequence[tuple[Task, Outcome]]) -> list[Evaluated]:
-    """The initial design, drawn again and found in the ledger by process and seed."""
-    known = {(_text(task.parameters), task.seed): outcome for task, outcome in stored}
-    found = []
-    for point in spec.space.spread(spec.annealing.initial, rng.subseed(spec.seed, "initial design")):
-        wanted = [(_text(task.parameters), task.seed) for task in objective.tasks(spec, point)]
-        if all(name in known for name in wanted):
-            result = objective.evaluation(spec, [known[name] for name in wanted])
-            found.append(Evaluated(parameters=spec.design(point).model_dump(), objective=_field(spec, result.value)))
-    return found
+def _initial(spec: Spec, events: Sequence[dict[str, Any]]) -> list[Evaluated]:
+    """The initial design, in its order."""
+    return [Evaluated(parameters=spec.design(event["parameters"]).model_dump(), objective=_field(spec, event["value"]))
+            for event in events]
 
 
 def _steps(spec: Spec, events: Sequence[dict[str, Any]]) -> list[Evaluated]:
@@ -108,7 +100,3 @@ def _pictures(summary: Mapping[str, Any], stored: Sequence[tuple[Task, Outcome]]
 
 def _field(spec: Spec, value: float | None) -> float | None:
     return None if value is None else objective.in_field_units(spec, value)
-
-
-def _text(parameters: Mapping[str, Any]) -> str:
-    return json.dumps(dict(parameters), sort_keys=True)

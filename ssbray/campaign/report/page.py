@@ -89,7 +89,7 @@ def page(evidence: Evidence, designs: Sequence[Mapping[str, Any]], figures: Mapp
         '<div class="cards">',
         _card("What was searched", _paragraph(story.searched(spec, summary))),
         _card("What was found", "".join(map(_paragraph, story.found(evidence, designs, materials)))),
-        _card("How sure it is", _paragraph(story.certainty(summary))),
+        _card("How sure it is", _paragraph(story.certainty(summary)) + _paragraph(story.beside(summary))),
         _card("What it is not", _list(text(short) for short, _ in story.LIMITS)
               + '<p><a href="#limits">What each of these means</a></p>', "not"),
         "</div>",

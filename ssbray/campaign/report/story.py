@@ -11,6 +11,8 @@ from ssbray.campaign.report.evidence import Evidence
 from ssbray.campaign.spec import Choices, FloatRange, Spec
 from ssbray.materials import Materials
 
+LIMITED = {"porosity": ("porosity of the electrolyte", ""), "reaction_layer_nm": ("reaction products", " nm thick"),
+           "coating_layer_nm": ("coating", " nm thick")}
 EDGE = 0.02  #: of a range: nearer to its end than this counts as at the end
 
 BACKGROUND = (
@@ -71,7 +73,44 @@ def searched(spec: Spec, summary: Mapping[str, Any]) -> str:
             f"{_count(settings.chains, 'annealing chain')} of {_count(settings.rounds * settings.steps, 'step')}. "
             f"Each was solved on {_count(spec.specimen.replicates, 'virtual specimen')} of {width} nm × {height} nm; "
             f"with the comparison at the end that took {summary['fe_solves']} finite-element solves. "
-            f"Varied were: {ranges}.")
+            f"Varied were: {ranges}.{_wishes(spec)}")
+
+
+def _wishes(spec: Spec) -> str:
+    """What was asked for besides a good mean."""
+    wanted, told = spec.objective, ""
+    if wanted.risk is not None:
+        told += f" What counted was what {words.number(100 * wanted.risk)} % of a design's specimens are better than."
+    limits = wanted.constraints.model_dump(exclude_none=True)
+    if limits:
+        kept = [f"{LIMITED[name][0]} at most {words.given(limit)}{LIMITED[name][1]}" for name, limit in limits.items()]
+        told += f" Designs had to keep to: {'; '.join(kept)}."
+    if wanted.anomaly_weight:
+        told += (" Designs paid for looking unlike the specimens of the initial plan, so the objective in the figures "
+                 "is higher than the resistance alone.")
+    if spec.annealing.schedule == "literal":
+        told += " The chains walked at random, x + T * gauss, and kept whatever came: a baseline, no search."
+    return told
+
+
+def beside(summary: Mapping[str, Any]) -> str:
+    """What chance alone does, and what is the most that could be had: the yardsticks of a gain."""
+    noise, bound, best = summary["noise"], summary["bound"], summary["best"]
+    told = ""
+    if noise is not None:
+        told = (f"Two specimens of one design differ by {words.number(noise['spread_percent'], 2)} % (one standard "
+                f"deviation). Measured once on {_count(noise['replicates'], 'specimen')} of its own and once more on "
+                "others, a design would seem to gain over itself between "
+                f"{words.between(noise['band90_percent'])} % nine times in ten. ")
+        gain = summary["improvement_percent"]
+        if gain is not None and noise["band90_percent"][0] <= gain <= noise["band90_percent"][1]:
+            told += "The gain above lies within that band; only the comparison on equal specimens can tell it. "
+    told += (f"With {bound['what']}, the resistance would be {words.resistance(bound)}: no process can go below that "
+             "with these bulk phases")
+    if best["sigma_eff_S_per_cm"]:
+        share = 100 * best["sigma_eff_S_per_cm"] / bound["sigma_eff_S_per_cm"]
+        told += f"; the best design reaches {words.number(share, 2)} % of that conductivity"
+    return told + "."
 
 
 def found(evidence: Evidence, designs: Sequence[Mapping[str, Any]], tables: Materials) -> list[str]:

@@ -45,6 +45,7 @@ def drawn(draw: Callable[P, Figure]) -> Callable[P, Figure]:
         with matplotlib.rc_context({**clean, **RC}):
             figure = draw(*arguments, **keywords)
             FigureCanvasAgg(figure).draw()  # what is laid out late must be laid out in this style
+            figure.set_layout_engine("none")  # once is enough
             return figure
     return styled
 

@@ -27,9 +27,7 @@ def write(directory: Path, spec: Spec, summary: dict[str, Any], *, fields: Field
     """
     found = evidence.gather(directory, spec, summary, fields)
     tables = materials.load(spec.materials)
-    designs = [{**summary["reference"], "role": "reference"}, {**summary["best"], "role": "best"}]
-    if summary["best"]["parameters"]["coating"] != "bare":
-        designs.append({**summary["best_without_coating"], "role": "best without its coating"})
+    designs = compared(summary)
     figures = {
         "specimens": specimens.draw(found.pictures, tables),
         "budget": budget.draw(designs, tables),
@@ -43,6 +41,14 @@ def write(directory: Path, spec: Spec, summary: dict[str, Any], *, fields: Field
     folder.mkdir(exist_ok=True)
     written = [_put(folder / f"{name}.png", image) for name, image in images.items()]
     return [_put(directory / "report.html", html.encode()), *written]
+
+
+def compared(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Reference, best, and the best without its coating if it has one."""
+    designs = [{**summary["reference"], "role": "reference"}, {**summary["best"], "role": "best"}]
+    if summary["best"]["parameters"]["coating"] != "bare":
+        designs.append({**summary["best_without_coating"], "role": "best without its coating"})
+    return designs
 
 
 def _put(path: Path, content: bytes) -> Path:

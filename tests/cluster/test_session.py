@@ -1,0 +1,51 @@
+"""A cluster that is not there, or cannot be, is one line for the user."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+CONNECT = """
+import sys
+from ssbray.cluster.session import connect
+from ssbray.errors import InputError
+try:
+    with connect():
+        print("connected")
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def nobody():
+    """An address where nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def said(**changes):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_A")}
+    done = subprocess.run([sys.executable, "-c", CONNECT], env={**environment, **changes}, capture_output=True,
+                          text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_cluster_that_is_not_there(nobody, scheme):
+    answer = said(RAY_ADDRESS=scheme + nobody)
+    assert answer.startswith(f"RAY_ADDRESS = '{scheme}{nobody}': this cluster cannot be joined")
+    assert answer.count("\n") == 1
+
+
+def test_a_cluster_that_has_no_place(tmp_path):
+    (tmp_path / "file").write_text("")
+    answer = said(RAY_TMPDIR=str(tmp_path / "file" / "below"))
+    assert answer.startswith("Ray = 'on this machine': does not start")
+    assert answer.count("\n") == 1
