@@ -15,8 +15,10 @@ from ssbray import campaign
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("path", sorted(set((ROOT / "jobs").glob("*.yaml"))
-                                        - {ROOT / "jobs" / "rayjob.yaml", ROOT / "jobs" / "study.yaml"}), ids=lambda path: path.name)
+SPECS = sorted({*(ROOT / "jobs").glob("*.yaml")} - {ROOT / "jobs" / name for name in ("rayjob.yaml", "study.yaml")})
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.name)
 def test_every_job_is_a_valid_spec(path):
     spec = campaign.load(path)
     assert spec.evaluations > 0
