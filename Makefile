@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup campaign smoke segmenter test slow chaos bench serve clean
+.PHONY: help setup campaign smoke segmenter study test slow chaos bench serve clean
 
 PYTHON_BIN := .venv/bin/python
 CAMPAIGN_DIR ?= campaigns
@@ -34,9 +34,11 @@ slow: setup  ## the tests that take long or much memory
 chaos: setup  ## kill campaigns for real and see that they go on to the same end
 	@SSBRAY_CHAOS_SEEDS=20 $(THREADS) $(PYTHON_BIN) -m pytest -m chaos
 
-bench: setup  ## timings and accuracy, beside what else there is
-	@$(THREADS) $(PYTHON_BIN) benchmarks/fea.py
-	@$(THREADS) $(PYTHON_BIN) benchmarks/fea_accuracy.py --out docs/fea_accuracy.md
+bench: setup  ## every benchmark in one table, beside what else there is (half an hour; run again to go on)
+	@$(PYTHON_BIN) benchmarks/table.py --out docs/benchmarks.md
+
+study: setup  ## the study of jobs/study.yaml, with its report (under an hour on two cores)
+	@.venv/bin/ssbray study run jobs/study.yaml
 
 serve: setup  ## the surrogate of the main campaign as an endpoint on 127.0.0.1:8000
 	@.venv/bin/python serve/run.py --model $(CAMPAIGN_DIR)/llzo-nmc/model --spec jobs/llzo_nmc.yaml
