@@ -126,8 +126,10 @@ def search(graph: FeatureGraph, seconds: float, workers: int, annealing: dict[st
         files = sum(1 for path in Path(place).rglob("*") if path.is_file())
     wall, solving = summary["seconds"]["total"], summary["seconds"]["solving"] / workers
     early = held[len(held) // 4]
-    return {"solves": summary["fe_solves"], "wall_s": wall, "solving_s": solving, "overhead": wall / solving - 1,
-            "files_on_disk": files, **{f"early_{name}": value for name, value in early.items()},
+    laps = {f"{name}_s": summary["seconds"][name] for name in ("initial", "annealing", "confirmation")}
+    return {**laps, "solves": summary["fe_solves"], "wall_s": wall, "solving_s": solving,
+            "overhead": wall / solving - 1, "files_on_disk": files,
+            **{f"early_{name}": value for name, value in early.items()},
             **{f"late_{name}": value for name, value in held[-1].items()}}
 
 
@@ -177,7 +179,9 @@ def tell(row: dict[str, Any]) -> str:
     grown = ", ".join(f"{name.replace('_', ' ')} {row[f'early_{name}']:.0f} -> {row[f'late_{name}']:.0f}"
                       for name in ("memory_MB", "processes", "open_files", "threads"))
     return (f"{row['what']:<8} {row['solves']} solves of {row['sleep']:g} s on {row['pool']} solvers: "
-            f"{row['wall_s']:.1f} s, of which {row['solving_s']:.1f} s solving, {row['overhead']:.1%} on top; {grown}; "
+            f"{row['wall_s']:.1f} s, of which {row['solving_s']:.1f} s solving, {row['overhead']:.1%} on top (initial "
+            f"{row['initial_s']:.1f} s, annealing {row['annealing_s']:.1f} s, confirmation "
+            f"{row['confirmation_s']:.1f} s); {grown}; "
             f"{row['files_on_disk']} files on disk {loaded}")
 
 

@@ -32,7 +32,7 @@ def tasks(count):
     return objective.tasks(fakes.spec(), point, count=count)
 
 
-def collect(workers, count, patience_s=60.0):
+def collect(workers, count, patience_s=200.0):
     done, end = [], time.monotonic() + patience_s
     while len(done) < count and time.monotonic() < end:
         if (outcome := workers.next_done(0.2)) is not None:
