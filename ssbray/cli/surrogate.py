@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from ssbray.campaign import dataset
+from ssbray.campaign.dataset import TRAINING_FILE
 from ssbray.cli import segmenter, tune
 from ssbray.cli.output import directory, emit, json_option
 from ssbray.cli.progress import StepProgress
 from ssbray.domain import FloatArray
 from ssbray.errors import InputError
 from ssbray.files import write_json
-
-TRAINING_FILE = "training.json"
 
 
 def add(commands: Any) -> None:
