@@ -30,7 +30,8 @@ def main() -> None:
     case = f"{scores['n']} designs of llzo_nmc.yaml"
     for name, quantity in (("mape_percent", "MAPE %"), ("crps", "CRPS of ln sigma"), ("nll", "NLL of ln sigma")):
         peers = {other: row[name] for other, row in scores["baselines"].items() if row.get(name) is not None}
-        record("surrogate", case, quantity, scores[name], peers)
+        record("surrogate", case, quantity, scores[name], peers,
+               note="baselines of ours, most of them on our subdivided network")
         print(case, quantity, scores[name], peers)
     cover = scores["coverage90"]
     low, high = cover["interval95"]

@@ -3,7 +3,7 @@
     python benchmarks/search.py [--budget 300] [--seeds 20] [--methods NAME ...] [--out docs/search.md]
 
 One thread, one process. Each run is one line of a JSONL file, so that it can be stopped and goes on where
-it was; lines of another version of the search are run again. Peers need the extra `bench`. Ends with 1 if
+it was; lines of another version of the search are run again. Peers need the extra `bench`. Ends with 3 if
 the search is not better than random everywhere, or its median regret is above 1.25 of TPE's on half or more.
 """
 
@@ -228,7 +228,7 @@ def main() -> int:
     print(text)
     if options.out:
         options.out.write_text(text + "\n")
-    return 0 if holds else 1
+    return 0 if holds else 3
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BENCH = Path(__file__).resolve().parent
 PACKAGES = ("numpy", "scipy", "torch", "ray", "scikit-fem", "pyro-ppl", "pyamg", "taufactor", "porespy", "optuna",
             "scikit-learn")
+BROKEN_PROMISE = 3  #: exit code of a benchmark that came to its end and whose result is not what was promised
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 HEAD = """# Beside what a user would otherwise pick
 
@@ -84,7 +85,7 @@ def main() -> int:
 
 def done(place: Path, name: str, commands: Sequence[Sequence[str]]) -> bool:
     """Run a step unless it is there; says whether it has come to its end."""
-    stamp = hashlib.sha256(json.dumps([commands, version()]).encode()).hexdigest()
+    stamp = hashlib.sha256(json.dumps([commands, version(), packages()]).encode()).hexdigest()
     kept = place / f"{name}.json"
     if kept.exists() and json.loads(kept.read_text())["stamp"] == stamp:
         return True
@@ -95,11 +96,12 @@ def done(place: Path, name: str, commands: Sequence[Sequence[str]]) -> bool:
         for command in commands:
             environment = {**os.environ, **THREADS, "SSBRAY_BENCH": str(rows), "RAY_USAGE_STATS_ENABLED": "0"}
             code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, cwd=ROOT).returncode
-            if code and command is not commands[-1]:  # the last one may say that a promise does not hold
+            if code and (code != BROKEN_PROMISE or command is not commands[-1]):
                 return False
     found = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []
     if found:
-        kept.write_text(json.dumps({"stamp": stamp, "seconds": time.perf_counter() - began, "rows": found}))
+        kept.write_text(json.dumps({"stamp": stamp, "seconds": time.perf_counter() - began, "rows": found,
+                                    "made": made_on()}))
     return bool(found)
 
 
@@ -114,12 +116,13 @@ def version() -> str:
 def page(place: Path, names: Iterable[str]) -> str:
     """The table in markdown, with machine and versions."""
     rows: list[Mapping[str, Any]] = []
-    seconds = 0.0
+    seconds, machines = 0.0, set[str]()
     for name in names:
         kept = place / f"{name}.json"
         if kept.exists():
             content = json.loads(kept.read_text())
             rows, seconds = [*rows, *content["rows"]], seconds + content["seconds"]
+            machines.add(content["made"])
     lines = ["| | case | quantity | ssbray | best other | ratio | others | |", "|" + " --- |" * 8]
     for row in rows:
         better = min if row["less_is_better"] else max
@@ -129,9 +132,19 @@ def page(place: Path, names: Iterable[str]) -> str:
         others = ", ".join(f"{name} {value:.3g}" for name, value in peers.items() if name != best)
         lines.append(f"| {row['topic']} | {row['case']} | {row['quantity']} | {row['ours']:.3g} {row['spread']} | "
                      + (f"{best} {peers[best]:.3g}" if best else "") + f" | {ratio} | {others} | {row['note']} |")
-    packages = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES if there(name))
-    return "\n".join([HEAD, *lines, "", f"{platform.machine()}, {os.cpu_count()} cores, Python "
-                      f"{platform.python_version()}; {packages}; {seconds / 60:.0f} minutes in all.", ""])
+    return "\n".join([HEAD, *lines, "", *(f"Made on {machine}." for machine in sorted(machines)),
+                      f"{seconds / 60:.0f} minutes in all.", ""])
+
+
+def packages() -> str:
+    """Versions of what is installed."""
+    return ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES if there(name))
+
+
+def made_on() -> str:
+    """Machine, versions and day."""
+    return (f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {packages()}; ssbray "
+            f"{version()}; {time.strftime('%Y-%m-%d')}")
 
 
 def gain(ours: float, other: float, less_is_better: bool) -> str:

@@ -105,22 +105,23 @@ def _search(spec: Spec, directory: Path, ledger: Ledger, desk: Desk, capacity: i
     listener.started(spec, directory, solves_planned(spec))
     clock = _Clock()
 
-    _enter("initial design", ledger, listener)
-    judge = Judge(spec)
-    initial = _initial(spec, desk, judge)
-    for number, (point, result) in enumerate(initial):
-        ledger.record("initial", str(number), {"parameters": point, **asdict(result)})
-    clock.lap("initial")
-
-    _enter("annealing", ledger, listener)
     plan = plan_of(spec)
-    counter = Counter(spec, plan, desk, learner, ledger, listener, judge, initial)
-    annealers.run(plan, spec.annealing.chains, counter)
-    clock.lap("annealing")
+    with annealers.begin(plan, spec.annealing.chains) as walk_all:  # begins behind the initial design
+        _enter("initial design", ledger, listener)
+        judge = Judge(spec)
+        initial = _initial(spec, desk, judge)
+        for number, (point, result) in enumerate(initial):
+            ledger.record("initial", str(number), {"parameters": point, **asdict(result)})
+        clock.lap("initial")
 
-    _enter("confirmation", ledger, listener)
-    designs = _confirm(spec, desk, counter.evaluated)
-    clock.lap("confirmation")
+        _enter("annealing", ledger, listener)
+        counter = Counter(spec, plan, desk, learner, ledger, listener, judge, initial)
+        walk_all(counter)
+        clock.lap("annealing")
+
+        _enter("confirmation", ledger, listener)
+        designs = _confirm(spec, desk, counter.evaluated)
+        clock.lap("confirmation")
     trained = bool(counter.cards)
     if trained:
         learner.save(str(directory / "model"))

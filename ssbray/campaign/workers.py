@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from ssbray.campaign.task import Outcome, Task, evaluate
@@ -50,8 +52,8 @@ class Counter(Protocol):
 class Annealers(Protocol):
     """Who walks the chains."""
 
-    def run(self, plan: Plan, chains: int, counter: Counter) -> None:
-        """Walk all chains to their last meeting."""
+    def begin(self, plan: Plan, chains: int) -> AbstractContextManager[Callable[[Counter], None]]:
+        """Prepare to walk, while other things are done; what is given walks all chains to their last meeting."""
 
 
 class SerialWorkers:
@@ -75,8 +77,12 @@ class SerialWorkers:
 class SerialAnnealers:
     """All chains in this process, advanced as their answers come."""
 
-    def run(self, plan: Plan, chains: int, counter: Counter) -> None:
-        """Walk all chains to their last meeting."""
+    @contextmanager
+    def begin(self, plan: Plan, chains: int) -> Iterator[Callable[[Counter], None]]:
+        """Nothing is prepared; what is given walks all chains to their last meeting."""
+        yield partial(self._walk, plan, chains)
+
+    def _walk(self, plan: Plan, chains: int, counter: Counter) -> None:
         walks = {index: walk(index, plan) for index in range(chains)}
         for index, steps in walks.items():
             counter.accept(index, next(steps))

@@ -9,10 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssbray.campaign.lock import take
+from ssbray.campaign.pause import Paused
 from ssbray.campaign.spec import Spec
 from ssbray.campaign.task import Outcome, Task
-from ssbray.cli.output import check_workers, emit, json_option
+from ssbray.cli.output import check_workers, directory, emit, json_option
 from ssbray.cli.progress import SolveProgress, StepProgress, TimeProgress
+from ssbray.errors import InputError
 from ssbray.files import write_bytes
 
 if TYPE_CHECKING:
@@ -40,14 +43,26 @@ def run(args: argparse.Namespace) -> int:
     from ssbray.cluster.session import connect
 
     wanted = study.load(args.study)
-    directory = Path(args.dir) / wanted.name
-    with connect():
-        found = study.run(wanted, directory, RayTools(args.workers))
+    place = (directory(args.dir, "--dir") / wanted.name).resolve()
+    if args.markdown is not None:
+        directory(str(Path(args.markdown).parent), "--markdown")
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "study.lock").open("a+") as lock:
+        if not take(lock):
+            raise InputError("--dir", str(place), "another process runs this study; wait for it, or end it")
+        try:
+            with connect():
+                found = study.run(wanted, place, RayTools(args.workers))
+        except Paused:
+            emit({"name": wanted.name, "status": "paused"}, args.json, [
+                ("paused", "what was in flight is kept"),
+                ("go on with", f"ssbray study run {args.study} --dir {args.dir}")])
+            return 0
     from ssbray.study import claims, report
 
-    page = report.write(directory, wanted, found)
+    page = report.write(place, wanted, found)
     if args.markdown is not None:
-        _copy(Path(args.markdown), directory, wanted, found)
+        _copy(Path(args.markdown), place, wanted, found)
     rows = claims.rows(wanted, found)
     emit({"name": wanted.name, "done_now": found["about"]["again"], "seconds": found["about"]["seconds"],
           "claims": [asdict(row) for row in rows], "report": str(page)}, args.json,
@@ -56,11 +71,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _copy(path: Path, directory: Path, wanted: Study, found: Mapping[str, Any]) -> None:
+def _copy(path: Path, place: Path, wanted: Study, found: Mapping[str, Any]) -> None:
     """The table as a page of Markdown, with the figures in a folder of its name beside it."""
     from ssbray.study import report
 
-    figures = sorted((directory / "figures").glob("*.png"))
+    figures = sorted((place / "figures").glob("*.png"))
     for figure in figures:
         write_bytes(path.with_suffix("") / figure.name, figure.read_bytes())
     write_bytes(path, report.markdown(wanted, found, {figure.stem: f"{path.stem}/{figure.name}" for figure in figures}

@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +109,12 @@ class TuneAnnealers:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def run(self, plan: Plan, chains: int, counter: Counter) -> None:
-        """Walk all chains to their last meeting."""
+    @contextmanager
+    def begin(self, plan: Plan, chains: int) -> Iterator[Callable[[Counter], None]]:
+        """Start the trials, which takes seconds, and let them wait; what is given walks them to their last meeting.
+
+        Tune comes to its end behind whatever is done next, until the context is left.
+        """
         mailbox = ray.remote(num_cpus=0, max_concurrency=4 * chains + 4)(_Mailbox).remote()
         storage = self._directory / "tune"
         shutil.rmtree(storage, ignore_errors=True)
@@ -123,7 +130,8 @@ class TuneAnnealers:
         trials = threading.Thread(target=self._fit, args=(tuner,), daemon=True, name="tune")
         trials.start()
         try:
-            self._serve(trials, mailbox, counter)
+            yield partial(self._serve, trials, mailbox, plan.rounds, chains)
+            trials.join(timeout=FAREWELL_S)
         except BaseException:
             self._dismiss(trials, mailbox)
             raise
@@ -133,19 +141,25 @@ class TuneAnnealers:
         if self._error is not None:
             raise self._error
 
-    def _serve(self, trials: threading.Thread, mailbox: Any, counter: Counter) -> None:
-        """Pass requests to the counter and answers back, until the trials end."""
+    def _serve(self, trials: threading.Thread, mailbox: Any, rounds: int, chains: int, counter: Counter) -> None:
+        """Pass requests to the counter and answers back, until every chain has been told the outcome of its last."""
         open_: dict[int, int] = {}  # chain -> number of its request
+        last: set[int] = set()  # chains whose open request is their last meeting
         taking = mailbox.take.remote()
-        while trials.is_alive():
+        while chains and trials.is_alive():
             taken, _ = ray.wait([taking], timeout=PATIENCE_S / 2)
             if taken:
                 for index, number, request in ray.get(taking):
                     open_[index] = number
+                    if isinstance(request, Meet) and request.round == rounds:
+                        last.add(index)
                     counter.accept(index, request)
                 taking = mailbox.take.remote()
             for index, answer in counter.pump(timeout_s=PATIENCE_S):
                 mailbox.reply.remote(index, open_[index], answer)
+                chains -= index in last
+        if self._error is not None:
+            raise self._error
 
     def _dismiss(self, trials: threading.Thread, mailbox: Any) -> None:
         """Let Tune end in order; left alone it would start a cluster of its own when this one is gone."""

@@ -28,10 +28,10 @@ def each(function: Callable[[Any], Any], items: Sequence[Any], progress: Callabl
             if progress is not None:
                 progress(count - len(pending), count)
         return list(ray.get(waiting))
-    except ray.exceptions.RayTaskError as error:
+    except BaseException as error:
         for reference in pending:
             ray.cancel(reference, force=True)
-        if isinstance(error.cause, InputError):
+        if isinstance(error, ray.exceptions.RayTaskError) and isinstance(error.cause, InputError):
             raise error.cause from None
         raise
 

@@ -167,10 +167,11 @@ class Segmenter:
     def logits(self, found: Planes, *, device: str = "cpu", tile: int | None = TILE
                ) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
         """Logits of all nets, piece by piece; see `tile.logits`."""
-        return logits(list(self._folded), found, device=device, tile=tile)
+        return logits(list(self.folded), found, device=device, tile=tile)
 
     @cached_property
-    def _folded(self) -> tuple[Net, ...]:
+    def folded(self) -> tuple[Net, ...]:
+        """The nets as they are used: `net.folded`."""
         return tuple(folded(net) for net in self.nets)
 
     def segment(self, micrograph: Micrograph, *, device: str = "cpu", tile: int | None = TILE,

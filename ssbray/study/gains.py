@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ssbray.campaign import objective
 from ssbray.campaign.confirm import Confirmed, describe, gain, standing
-from ssbray.campaign.spec import Spec, parse
+from ssbray.campaign.spec import Spec
 from ssbray.specimen.laws import load as load_laws
-from ssbray.study.spec import PriorsSection
+from ssbray.study.spec import Study, changes
 from ssbray.study.tools import Tools
 
 Designs = Mapping[str, Mapping[str, Any]]  #: role -> process parameters
@@ -40,22 +41,17 @@ def compare(spec: Spec, designs: Designs, best: str, specimens: int, store: Path
             "specimens": specimens}
 
 
-def sensitivity(content: Mapping[str, Any], designs: Designs, best: str, priors: PriorsSection, store: Path,
-                tools: Tools) -> dict[str, Any]:
-    """Gain of `best` over the other designs where one process law is another than its prior's centre.
-
-    content : the campaign's spec, as a mapping.
-    """
-    laws = load_laws(dict(content.get("laws", {})) or None)
-    changes = [(name, end, float(getattr(laws, name)) * end) for name, ends in priors.factors.items() for end in ends]
-    changes += [(name, end, float(getattr(laws, name)) + end) for name, ends in priors.shifts.items() for end in ends]
-    worlds = [parse({"name": "prior", **content, "laws": {**content.get("laws", {}), name: value}})
-              for name, _, value in changes]
-    measured = measure(worlds, designs, priors.specimens, store, tools, "other priors")
+def sensitivity(study: Study, designs: Designs, best: str, store: Path, tools: Tools) -> dict[str, Any]:
+    """Gain of `best` over the other designs where one process law is another than its prior's centre."""
+    laws = load_laws(study.aware.laws or None)
+    given = changes(study)
+    worlds = [study.world(name, value) for name, value in given]
+    measured = measure(worlds, designs, study.priors.specimens, store, tools, "other priors")
     rows = []
-    for (name, _, value), spec, found in zip(changes, worlds, measured, strict=True):
+    for (name, value), spec, found in zip(given, worlds, measured, strict=True):
         over = {role: gain(found[best], each)[0] for role, each in found.items() if role != best}
+        own = standing(spec, found[best])
         rows.append({"law": name, "centre": float(getattr(laws, name)), "value": value, "gain_over_percent": over,
                      "asr_ohm_cm2": {role: describe(spec, each)["asr_ohm_cm2"] for role, each in found.items()},
-                     "still_best": standing(spec, found[best]) <= min(standing(spec, each) for each in found.values())})
-    return {"rows": rows, "specimens": priors.specimens}
+                     "still_best": math.isfinite(own) and own <= min(standing(spec, each) for each in found.values())})
+    return {"rows": rows, "specimens": study.priors.specimens}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ssbray.campaign import imaging
+from ssbray.files import write_json
 from ssbray.segmentation import Segmenter, train
 from ssbray.segmentation.augment import Augmentation
 from ssbray.segmentation.evaluation import evaluate
@@ -31,17 +34,25 @@ class Shot:
     knobs: dict[str, Any]
 
     def __call__(self, sight: Sight) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Write truth and image; what the listing says of them, and the names of the classes."""
+        """Write truth and image, unless they are there; what a listing says of them, and the names of the classes."""
+        done = self.out / "rows" / f"{sight.stem}.json"
+        if done.exists():
+            kept = json.loads(done.read_text())
+            return kept["row"], tuple(kept["names"])
         place = imaging.Place(stem=sight.stem, sample=sight.sample, location=sight.location)
         phase_map, row = imaging.write_truth(self.out, sight.task, place)
         names, row["rendering"] = imaging.write_micrograph(self.out, sight.task, phase_map, self.knobs, place)
+        write_json(done, {"row": row, "names": names})
         return row, names
 
 
 def take(sights: Sequence[Sight], knobs: dict[str, Any], out: Path, tools: Tools, made_from: dict[str, Any]
          ) -> dict[str, Any]:
-    """Micrographs of all sights in a folder that `train segmenter` reads."""
-    imaging.same_set(out, made_from)
+    """Micrographs of all sights in a folder that `train segmenter` reads; those of other sights there make room."""
+    stamp = out / "made_from.json"
+    if out.exists() and not (stamp.exists() and json.loads(stamp.read_text()) == made_from):
+        shutil.rmtree(out)
+    write_json(stamp, made_from)
     told = tools.each(Shot(out, knobs), sights, "micrographs")
     imaging.write_listing(out, made_from, [row for row, _ in told], [names for _, names in told])
     fractions = {name: float(np.mean([row["fractions"].get(name, 0.0) for row, _ in told]))
@@ -52,14 +63,8 @@ def take(sights: Sequence[Sight], knobs: dict[str, Any], out: Path, tools: Tools
             "true_fractions": {row["name"]: row["fractions"] for row, _ in told}}
 
 
-def divide(folder: Path, seed: int) -> dict[str, list[str]]:
-    """80 % of the samples to learn from, 10 % to calibrate on, 10 % for the test; stems of each part."""
-    parts = train.split(open_folder(folder), hold_out=HELD_OUT, calibrate=CALIBRATED, seed=seed)
-    return {name: sorted(stems) for name, stems in asdict(parts).items()}
-
-
 def learn(folder: Path, out: Path, wanted: SegmenterSection, seed: int, tools: Tools) -> dict[str, Any]:
-    """Train and calibrate a segmenter, and score it on the samples kept for the test."""
+    """Train a segmenter on 80 % of the samples and calibrate it on 10 %; the rest is for the test."""
     known = open_folder(folder)
     parts = train.split(known, hold_out=HELD_OUT, calibrate=CALIBRATED, seed=seed)
     found = train.inputs(known, parts.train)
@@ -69,7 +74,7 @@ def learn(folder: Path, out: Path, wanted: SegmenterSection, seed: int, tools: T
     model = train.finish(known, parts, found, training, members, seed)
     model.save(out)
     return {"model_version": model.version, "members": [figures for _, figures in members],
-            "train": len(parts.train), "calibrate": len(parts.calibrate)}
+            "parts": {name: sorted(stems) for name, stems in asdict(parts).items()}}
 
 
 def judge(folder: Path, place: Path) -> dict[str, Any]:

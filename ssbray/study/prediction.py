@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ssbray import rng, surrogate
+from ssbray import surrogate
 from ssbray.campaign.task import Task
 from ssbray.errors import InputError
 from ssbray.study.tools import Known, Tools
-from ssbray.study.transport import told
+from ssbray.study.transport import by_samples, told
 from ssbray.surrogate import Surrogate, TrainingConfig
 
 FEWEST = 2  #: conducting specimens that a score needs
@@ -34,7 +34,8 @@ def learn(store: Path, rows: Mapping[str, Mapping[str, Any]], stems: Mapping[str
     model = surrogate.train(known.graphs, known.sigma, groups=known.groups, losses=known.losses, seed=seed,
                             config=TrainingConfig.model_validate(tuned["config"]))
     model.save(out)
-    return {"model_version": model.version, "learnt": len(known.graphs), "groups": len(set(known.groups)), **tuned}
+    return {"model_version": model.version, "learnt": int((known.sigma > 0).sum()), "groups": len(set(known.groups)),
+            **tuned}
 
 
 def of(store: Path, rows: Mapping[str, Mapping[str, Any]], stems: Mapping[str, str]) -> Known:
@@ -66,13 +67,9 @@ def points(model: Surrogate, test: Known, seed: int) -> dict[str, Any]:
     found = model.predict([test.graphs[k] for k in live])
     truth, guess = test.sigma[live] / 100, np.array([each.sigma for each in found]) / 100
     off = 100 * np.abs(guess / truth - 1)
-    groups = np.array([test.groups[k] for k in live])
-    names = np.unique(groups)
-    random, means = rng.stream(seed, "bootstrap of samples"), []
-    for _ in range(2000):
-        drawn = random.choice(names, len(names))
-        means.append(float(np.concatenate([off[groups == name] for name in drawn]).mean()))
-    return {"mape_interval90_percent": np.percentile(means, [5, 95]).tolist(), "points": {
+    groups = [test.groups[k] for k in live]
+    return {"mape_interval90_percent": by_samples(off.tolist(), groups, np.mean, seed), "samples": len(set(groups)),
+            "points": {
         "computed_S_per_cm": truth.tolist(), "predicted_S_per_cm": guess.tolist(),
         "interval90_S_per_cm": [[value / 100 for value in each.interval90] for each in found],
         "in_domain": [each.in_domain for each in found]}}

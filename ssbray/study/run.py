@@ -19,6 +19,15 @@ from ssbray.surrogate import Surrogate
 BEST, BLIND, REFERENCE = "best", "layer overlooked", "reference"  #: roles of the designs that are compared
 
 
+#: packages and modules whose code decides a stage, beside the physics of a solve
+TAKING = (("microscope",), ("campaign/imaging.py", "study/images.py", "study/samples.py"))
+SEEING = (("segmentation", "microscope", "analysis", "measure"),
+          ("campaign/imaging.py", "campaign/through.py", "study/images.py", "study/transport.py"))
+LEARNING = (("surrogate", "graph", "anomaly"), ("study/prediction.py", "study/layer.py", "study/samples.py"))
+SEARCHING = (("surrogate", "anomaly", "annealing"), ("study/gains.py", *(f"campaign/{name}.py" for name in (
+    "confirm", "judge", "loop", "meeting", "objective", "walk"))))
+
+
 def run(study: Study, directory: Path, tools: Tools) -> dict[str, Content]:
     """Do what is not done yet; returns the content of every stage, by name.
 
@@ -28,33 +37,31 @@ def run(study: Study, directory: Path, tools: Tools) -> dict[str, Content]:
     diary, seed = Diary(directory), study.seed
     every, spec = samples.sights(study), study.imaged
     place = {name: directory / name for name in ("micrographs", "segmenter", "surrogate", "layer")}
-    physics, seeing = physics_version(), code_version(("segmentation", "microscope", "analysis", "measure"), ())
-    learning = code_version(("surrogate", "graph", "anomaly"), ())
-
-    imaged = study.model_dump(mode="json", include={"seed", "samples", "images"})
+    physics, imaged = physics_version(), study.model_dump(mode="json", include={"seed", "samples", "images"})
+    taking, seeing, learning, searching = (code_version(*each) for each in (TAKING, SEEING, LEARNING, SEARCHING))
     found: dict[str, Content] = {}
-    found["micrographs"] = diary.stage("micrographs", [imaged, physics, code_version(("microscope",), ())], lambda: (
-        images.take(every, spec.microscope, place["micrographs"], tools, {"spec": study.name, "seed": seed})))
-    found["parts"] = diary.stage("parts", seed, lambda: dict(images.divide(place["micrographs"], seed)),
-                                 after=("micrographs",))
+    made_from = {"imaged": imaged, "physics": physics, "code": taking}
+    found["micrographs"] = diary.stage("micrographs", made_from, lambda: images.take(
+        every, spec.microscope, place["micrographs"], tools, made_from))
     found["segmenter"] = diary.stage("segmenter", [study.segmenter.model_dump(), seeing], lambda: images.learn(
         place["micrographs"], place["segmenter"], study.segmenter, seed, tools), after=("micrographs",))
     found["segmentation"] = diary.stage("segmentation", seeing, lambda: images.judge(
         place["micrographs"], place["segmenter"]), after=("segmenter",))
-    parts = found["parts"]
+    parts = found["parts"] = found["segmenter"]["parts"]
     found["transport"] = diary.stage("transport", [physics, seeing], lambda: transport.solve(
-        every, [*parts["calibrate"], *parts["test"]], spec, place["segmenter"], directory, tools),
-        after=("parts", "segmenter"))
-    found["voltage"] = diary.stage("voltage", [study.voltage.model_dump(), physics], lambda: transport.voltages(
-        samples.of(every, parts["test"])[: study.voltage.images], study.voltage.applied_mV, tools), after=("parts",))
-    found["fresh"] = diary.stage("fresh", [imaged, study.surrogate.fresh, physics], lambda: prediction.solve_fresh(
-        samples.fresh(spec, study.images, study.surrogate.fresh, seed, "fresh"), directory, tools))
+        every, parts["test"], spec, place["segmenter"], directory, tools), after=("segmenter",))
+    shown = samples.of(every, parts["test"])[: study.voltage.images]
+    found["voltage"] = diary.stage("voltage", [study.voltage.model_dump(), physics, seeing], lambda: (
+        transport.voltages(shown, study.voltage.applied_mV, tools)), after=("segmenter",))
+    unseen = samples.fresh(spec, study.images, study.surrogate.fresh, seed, "fresh")
+    found["fresh"] = diary.stage("fresh", [imaged, study.surrogate.fresh, physics, learning], lambda: (
+        prediction.solve_fresh(unseen, directory, tools)))
     found |= _learnt(study, diary, found, every, place["surrogate"], directory, tools, learning)
-    worlds = [study.layer.model_dump(), study.campaign, study.blind, seed, physics, learning]
+    worlds = [study.layer.model_dump(), study.surrogate.config, study.campaign, study.blind, seed, physics, learning]
     found["layer"] = diary.stage("layer", worlds, lambda: layer.find(
         study.aware, study.unaware, study.layer.phase, study.layer.known, study.layer.judged, study.surrogate.config,
         seed, directory, place["layer"], tools))
-    found |= _searched(study, diary, directory, tools, physics)
+    found |= _searched(study, diary, directory, tools, f"{physics} {searching}")
     found["about"] = {"name": study.name, "seed": seed, "digest": study.digest, "physics_version": physics,
                       "seconds": diary.seconds(), "again": diary.again,
                       "models": {"segmenter": Segmenter.load(place["segmenter"]).version,
@@ -66,7 +73,7 @@ def _learnt(study: Study, diary: Diary, found: dict[str, Content], every: list[S
             tools: Tools, code: str) -> dict[str, Content]:
     """Train the surrogate on the learning samples, and try it on the others and on fresh ones."""
     rows, fresh = found["transport"]["seen"], found["fresh"]["rows"]
-    groups = {name: {each.stem: each.sample for each in samples.of(every, found["parts"][name])}
+    groups = {name: {each.stem: each.sample for each in samples.of(every, found["segmenter"]["parts"][name])}
               for name in ("train", "test")}
     wanted = study.surrogate
     trained = diary.stage("surrogate", [wanted.model_dump(exclude={"fresh"}), code], lambda: prediction.learn(
@@ -82,16 +89,16 @@ def _learnt(study: Study, diary: Diary, found: dict[str, Content], every: list[S
             "prediction": diary.stage("prediction", code, judged, after=("surrogate", "fresh"))}
 
 
-def _searched(study: Study, diary: Diary, directory: Path, tools: Tools, physics: str) -> dict[str, Content]:
+def _searched(study: Study, diary: Diary, directory: Path, tools: Tools, code: str) -> dict[str, Content]:
     """The campaign that knows the layer and the one that overlooks it; their designs under all laws, and other ones."""
     aware, blind, found = study.aware, study.unaware, {}
     for name, spec in (("aware", aware), ("blind", blind)):
-        found[name] = diary.stage(name, [spec.digest, physics], partial(tools.campaign, spec, directory))
+        found[name] = diary.stage(name, [spec.digest, code], partial(tools.campaign, spec, directory))
     designs: dict[str, dict[str, Any]] = {
         BEST: found["aware"]["best"]["parameters"], BLIND: found["blind"]["best"]["parameters"],
         REFERENCE: aware.reference_design.model_dump()}
-    found["gain"] = diary.stage("gain", [physics, aware.confirm.specimens], lambda: gains.compare(
+    found["gain"] = diary.stage("gain", [code, aware.confirm.specimens], lambda: gains.compare(
         aware, designs, BEST, aware.confirm.specimens, directory, tools), after=("aware", "blind"))
-    found["priors"] = diary.stage("priors", [physics, study.priors.model_dump()], lambda: gains.sensitivity(
-        {**study.campaign, "seed": study.seed}, designs, BEST, study.priors, directory, tools), after=("gain",))
+    found["priors"] = diary.stage("priors", [code, study.priors.model_dump(), study.campaign], lambda: (
+        gains.sensitivity(study, designs, BEST, directory, tools)), after=("gain",))
     return found

@@ -10,7 +10,7 @@ from ssbray import rng
 from ssbray.domain import Micrograph
 from ssbray.segmentation.inputs import gathered, normalised, planes
 from ssbray.segmentation.model import Segmenter
-from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, placed, reach
+from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, folded, placed, reach
 from ssbray.segmentation.tile import logits, pieces
 
 SMALL = Size(context=4, coarse=4, fine=4, widest=8)
@@ -75,6 +75,22 @@ def test_the_reach_of_the_coarse_part_is_no_less_than_measured(net):
     features[0, :, 16, 512].sum().backward()
     touched = np.flatnonzero(cells.grad[0].abs().sum(dim=(0, 1)).numpy())
     assert (max(512 - touched[0], touched[-1] - 512)) * STRIDE <= reach()[0]
+
+
+def test_folded_nets_answer_as_they_were_trained(net):
+    random = torch.Generator().manual_seed(5)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as after training: no normalisation is the identity
+            for value in (module.weight, module.bias, module.running_mean):
+                value.data.copy_(0.5 + torch.rand(value.shape, generator=random))
+            module.running_var.copy_(0.2 + torch.rand(module.running_var.shape, generator=random))
+    images, cells = torch.rand(1, 4, 128, 128, generator=random), torch.rand(1, 13, 32, 32, generator=random)
+    with torch.inference_mode():
+        fast, own = folded(net)(images, cells), net(images, cells)
+    for each, other in zip(fast, own, strict=True):
+        assert float((each - other).abs().max()) < 1e-5 * float(other.abs().max())
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded(net).modules())
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
 
 
 @pytest.mark.parametrize(("shape", "tile"), [((130, 70), 64), ((64, 64), 64), ((1, 1), 8)])

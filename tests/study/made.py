@@ -40,7 +40,7 @@ def scores(n, seed, mape=5.0):
             "coverage90": {"share": 0.95, "interval95": [0.8, 1.0], "mean_width": 0.2},
             "baselines": {"network": {"mape_percent": 30.0, "nll": 1.0, "crps": 0.2},
                           "subdivided network": {"mape_percent": 12.0, "nll": 1.0, "crps": 0.1}},
-            "mape_interval90_percent": [mape - 1, mape + 1], "non_conducting": 0,
+            "mape_interval90_percent": [mape - 1, mape + 1], "samples": n // 4, "non_conducting": 0,
             "points": {"computed_S_per_cm": truth.tolist(), "predicted_S_per_cm": guess.tolist(),
                        "interval90_S_per_cm": [[0.9 * value, 1.1 * value] for value in guess],
                        "in_domain": [bool(k % 5) for k in range(n)]}}
@@ -55,7 +55,8 @@ def layer():
     random = np.random.default_rng(3)
     roc = {name: {"with": (shift + random.standard_normal(30)).tolist(), "without": random.standard_normal(40).tolist()}
            for name, shift in (("novelty", 2.0), ("inconsistency", 1.0), ("joint", 2.5))}
-    return {"phase": "La2Zr2O7", "known": 120, "without": 40, "with": 30, "roc": roc,
+    return {"phase": "La2Zr2O7", "known": 120, "judged": 60, "without": 40, "with": 30, "thinner": 12, "roc": roc,
+            "auroc_trivial": {"value": 1.0, "interval90": [1.0, 1.0]}, "auroc_thinner": {}, "flagged_thinner": 0.5,
             "auroc": {name: {"value": value, "interval90": [value - 0.04, min(1.0, value + 0.03)]}
                       for name, value in (("novelty", 0.92), ("inconsistency", 0.76), ("joint", 0.97))},
             "flagged": 0.9, "false_alarms": 0.05, "named_first": 0.8, "named": 0.95,
@@ -98,9 +99,9 @@ def found(**stages):
         "transport": {"seen": {stem: solve(1.1e-7) for stem in STEMS},
                       "true": {stem: solve(1e-7) for stem in PARTS["calibrate"] + PARTS["test"]},
                       "conditions": conditions,
-                      "apart": {"n": 4, "median_percent": 10.0, "interval90": [8.0, 12.0], "percolation_wrong": 0}},
-        "voltage": {"applied_mV": [1.0, 200.0], "exchange_current_mA_per_cm2": 0.5, "images": {
-            STEMS[18]: {"interface_asr_ohm_cm2": [80.0, 70.0], "reason": None}}},
+                      "apart": {"n": 4, "samples": 2, "median_percent": 10.0, "interval90": [8.0, 12.0], "percolation_wrong": 0}},
+        "voltage": {"applied_mV": [1.0, 200.0], "images": {STEMS[18]: {
+            "interface_asr_ohm_cm2": [80.0, 70.0], "reason": None, "exchange_current_mA_per_cm2": 0.5}}},
         "fresh": {"rows": {}},
         "surrogate": {"model_version": "def", "learnt": 16, "groups": 8, "config": {}, "trials": []},
         "prediction": {"test images": scores(20, 1), "fresh specimens": scores(60, 2, 7.0)},

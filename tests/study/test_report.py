@@ -214,7 +214,7 @@ def test_missing_values_become_words(tmp_path, study, case):
 
 
 def test_markdown_survives_no_potential_no_trial_and_no_gain(study):
-    content = made.found(gain=blocked("best"), voltage={"applied_mV": [1.0], "exchange_current_mA_per_cm2": 0.5,
+    content = made.found(gain=blocked("best"), voltage={"applied_mV": [1.0],
                                                         "images": {}})
     told = markdown(study, content, {"parity": "img/parity.png"})
     assert "](img/parity.png)" in told
@@ -307,8 +307,8 @@ def campaign(directory, values):
 
 def test_the_best_so_far_follows_the_ledger(tmp_path, study):
     costs = [5.0, 4.5, None, 6.0, 5.5, 5.2, 5.1, 5.0, 4.0, 4.2, 3.5]
-    campaign(tmp_path / "aware", costs)
-    values = searches.trajectory(tmp_path / "aware", study.aware)
+    campaign(tmp_path / study.aware.name, costs)
+    values = searches.trajectory(tmp_path / study.aware.name, study.aware)
     assert values == pytest.approx([np.nan if each is None else np.exp(each) for each in costs], nan_ok=True)
     assert searches.trajectory(tmp_path / "blind", study.unaware) is None
     designs = made.found()["gain"]["designs"]

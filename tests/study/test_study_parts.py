@@ -15,7 +15,6 @@ from ssbray.campaign.task import Outcome
 from ssbray.errors import InputError
 from ssbray.study import gains, hyperscore, layer, samples, transport
 from ssbray.study.diary import Diary
-from ssbray.study.spec import PriorsSection
 
 JOB = Path(__file__).parents[2] / "jobs" / "study.yaml"
 CONTENT = yaml.safe_load(JOB.read_text())
@@ -42,6 +41,13 @@ def test_the_job_is_the_study_that_was_claimed(job):
     ({"samples": {"process": {}}}, "samples.search"),
     ({"campaign": {**CONTENT["campaign"], "annealing": {"chains": 0}}}, "campaign.annealing.chains"),
     ({"name": "../up"}, "name"),
+    ({"campaign": {**CONTENT["campaign"], "name": "x"}}, "campaign.name"),
+    ({"samples": {**CONTENT["samples"], "seed": 3}}, "samples.seed"),
+    ({"surrogate": {"config": {"membrs": 3}}}, "surrogate.config.membrs"),
+    ({"voltage": {"applied_mV": []}}, "voltage.applied_mV"),
+    ({"voltage": {"applied_mV": [0]}}, "voltage.applied_mV"),
+    ({"layer": {"phase": "Nope"}}, "layer.phase"),
+    ({"priors": {"factors": {"green_density": [0.5, 2.0]}}}, "priors.green_density"),
 ])
 def test_a_wrong_study_is_told_in_one_line(change, says):
     with pytest.raises(InputError) as told:
@@ -87,6 +93,13 @@ def test_fresh_specimens_are_others_than_those_that_are_learnt_from(job):
 def test_the_blind_campaign_differs_in_its_laws_alone(job):
     assert job.unaware.laws == {**job.aware.laws, **CONTENT["blind"]}
     assert job.unaware.model_copy(update={"laws": job.aware.laws, "name": job.aware.name}) == job.aware
+    assert job.unaware.name != job.aware.name
+
+
+def test_a_campaign_that_was_edited_gets_a_directory_of_its_own(job):
+    edited = study.parse({**CONTENT, "campaign": {**CONTENT["campaign"], "confirm": {"designs": 2, "specimens": 9}}})
+    assert edited.aware.name != job.aware.name
+    assert study.load(JOB).aware.name == job.aware.name
 
 
 def test_who_overlooks_the_layer_sees_none(job):
@@ -149,22 +162,42 @@ def test_no_part_of_v_can_be_bought_with_another():
 
 
 def test_images_and_truths_are_compared_where_both_conduct():
-    def row(sigma):
-        return {"sigma_eff_S_per_cm": sigma, "percolates": sigma > 0}
+    def row(sigma, failure=None):
+        return {"sigma_eff_S_per_cm": sigma, "percolates": bool(sigma), "failure": failure}
 
-    true = {"a": row(1.0), "b": row(2.0), "c": row(4.0), "d": row(0.0)}
-    seen = {"a": row(1.1), "b": row(1.9), "c": row(4.0), "d": row(1.0)}
-    found = transport.apart(seen, true)
+    true = {"a": row(1.0), "b": row(2.0), "c": row(4.0), "d": row(0.0), "e": row(1.0)}
+    seen = {"a": row(1.1), "b": row(1.9), "c": row(4.0), "d": row(1.0), "e": row(None, "did not converge")}
+    found = transport.apart(seen, true, {stem: stem for stem in true})
     assert found["median_percent"] == pytest.approx(5.0)
-    assert (found["n"], found["percolation_wrong"]) == (3, 1)
-    assert transport.apart({"d": row(1.0)}, {"d": row(0.0)})["median_percent"] is None
+    assert (found["n"], found["samples"], found["percolation_wrong"], found["interval90"]) == (3, 3, 1, None)
+    assert transport.apart({"d": row(1.0)}, {"d": row(0.0)}, {"d": "d"})["median_percent"] is None
+
+
+def test_images_of_one_sample_hang_together_in_an_interval():
+    values = [0.0] * 50 + [1.0] * 50 + [0.0] * 50 + [1.0] * 50
+    alone = transport.by_samples(values, [str(k) for k in range(200)], np.mean, 0)
+    four = transport.by_samples(values, [str(k // 50) for k in range(200)], np.mean, 0)
+    assert alone[1] - alone[0] < 0.15
+    assert four[1] - four[0] > 0.4
+    assert transport.by_samples(values, [str(k // 100) for k in range(200)], np.mean, 0) is None
+
+
+def test_charge_transfer_and_what_is_in_series_with_it_are_told_apart():
+    from ssbray.materials.assign import Properties
+
+    found = transport.series(Properties(conductivity={}, interfaces={(0, 1): 7.0, (0, 0): 1.0}, parts={
+        (0, 1): {"A:B:charge transfer": 5.0, "A:B:La2Zr2O7": 2.0}, (0, 0): {"A:A:grain boundary": 1.0}}))
+    assert found == ({(0, 1): 2.0, (0, 0): 1.0}, 5.0)
 
 
 def test_auroc_counts_pairs_and_ties_half():
-    found = layer.auroc(np.array([1.0, 2.0]), np.array([0.0, 1.0]), 0)
+    every = np.array([True, True])
+    found = layer.auroc(np.array([1.0, 2.0]), np.array([0.0, 1.0]), every, 0)
     assert found["value"] == pytest.approx(3.5 / 4)
     assert found["interval90"][0] <= found["value"] <= found["interval90"][1]
-    assert layer.auroc(np.array([math.inf]), np.array([1.0, 2.0]), 0)["value"] == 1.0
+    one = layer.auroc(np.array([math.inf, math.nan]), np.array([1.0, 2.0]), every, 0)
+    assert one["value"] == 1.0
+    assert layer.auroc(np.array([1.0, 2.0]), np.array([0.0, 1.0]), ~every, 0) is None
 
 
 class Fixed:
@@ -192,8 +225,8 @@ def test_gains_are_ratios_on_equal_specimens(job, tmp_path):
 def test_a_prior_that_turns_the_choice_round_is_told(job, tmp_path):
     designs = {"best": {"coating": "bare"}, "other": {"coating": "LCBO", "coating_thickness_nm": 10}}
     full = {role: job.aware.design({"milling_time_h": 20, **some}).model_dump() for role, some in designs.items()}
-    priors = PriorsSection(factors={"roughness_rms_1um_nm": (0.5, 4.0)}, specimens=3)
-    found = gains.sensitivity({**CONTENT["campaign"], "seed": 1}, full, "best", priors, tmp_path, Fixed())
+    other = study.parse({**CONTENT, "priors": {"factors": {"roughness_rms_1um_nm": [0.5, 4.0]}, "specimens": 3}})
+    found = gains.sensitivity(other, full, "best", tmp_path, Fixed())
     low, high = found["rows"]
     assert (low["value"], high["value"]) == (17.5, 140.0)
     assert low["still_best"]

@@ -17,6 +17,9 @@ LIMITS = (
     ("'Li2Zr2O7' is not charge-neutral.",
      "So is the layer sometimes written, with ten positive charges and fourteen negative ones. La2Zr2O7, lanthanum "
      "zirconate, is what forms and what is meant here."),
+    ("The layer is looked for in true maps.",
+     "There it is a phase of its own, which the reference has never met. Whether a segmenter that was never taught the "
+     "layer would show it at all is not asked."),
     ("One seed.",
      "Samples, nets and searches were drawn once. Another seed gives other numbers; the intervals do not hold that."),
     ("One potential, lithium ions alone.",
