@@ -120,8 +120,8 @@ class RayTools:
         from ssbray.surrogate import TrainingConfig
         from ssbray.surrogate.search import Examples
 
-        options = argparse.Namespace(out=str(out), tune=trials, trial_members=tune.MEMBERS, workers=self._solvers,
-                                     minutes=None, seed=seed, device="cpu", tracking_uri=None)
+        options = argparse.Namespace(out=str(out), tune=trials, trial_members=2, workers=self._solvers, minutes=None,
+                                     seed=seed, device="cpu", tracking_uri=None)
         chosen, told = tune.tuned(options, TrainingConfig.model_validate(config), tuple(config), Examples.of(
             known.graphs, known.sigma, known.groups, known.losses, seed))
         return {"config": chosen.model_dump(), "trials": told["rows"], "mlflow_run_id": told["mlflow_run_id"]}

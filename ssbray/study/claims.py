@@ -147,8 +147,8 @@ def _layer(found: Mapping[str, Content]) -> list[Row]:
         verdict=found_it,
         meaning="The maps are true ones, in which the layer is a phase of its own: that a map has a phase which no "
                 f"known one has would tell it as well (AUROC {told['auroc_trivial']['value']:.3f}). By the misfit "
-                f"of solve and prediction alone it is {misfit['value']:.3f}. 'Li2Zr2O7', as it is sometimes written, is not "
-                "charge-neutral: La2Zr2O7 is meant.", stages=("layer",))
+                f"of solve and prediction alone it is {misfit['value']:.3f}. 'Li2Zr2O7', as it is also written, is "
+                "not charge-neutral: La2Zr2O7 is meant.", stages=("layer",))
     share = told["share_of_loss"]
     carried = "none of these conducts" if share is None else (
         f"carries {100 * share['median']:.0f} % of the loss in the median ({100 * share['p5']:.0f} to "

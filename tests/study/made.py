@@ -99,7 +99,8 @@ def found(**stages):
         "transport": {"seen": {stem: solve(1.1e-7) for stem in STEMS},
                       "true": {stem: solve(1e-7) for stem in PARTS["calibrate"] + PARTS["test"]},
                       "conditions": conditions,
-                      "apart": {"n": 4, "samples": 2, "median_percent": 10.0, "interval90": [8.0, 12.0], "percolation_wrong": 0}},
+                      "apart": {"n": 4, "samples": 2, "median_percent": 10.0, "interval90": [8.0, 12.0],
+                                "percolation_wrong": 0}},
         "voltage": {"applied_mV": [1.0, 200.0], "images": {STEMS[18]: {
             "interface_asr_ohm_cm2": [80.0, 70.0], "reason": None, "exchange_current_mA_per_cm2": 0.5}}},
         "fresh": {"rows": {}},
