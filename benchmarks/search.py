@@ -25,6 +25,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 from landscapes import LANDSCAPES, Landscape  # noqa: E402
+from record import record  # noqa: E402
 
 import ssbray.annealing  # noqa: E402
 from ssbray import rng  # noqa: E402
@@ -186,6 +187,10 @@ def report(rows: Iterable[dict[str, Any]], methods: list[str], seeds: list[int],
                     [table.get((method, function, noisy, seed, budget, tag), math.nan) for seed in seeds])
             medians = {method: float(np.median(regret[method, function, noisy])) for method in methods}
             compared = ""
+            if "ssbray" in methods:
+                record("search", f"{function}, {budget} evaluations, noise {NOISE if noisy else 0:.0%}", "median regret",
+                       medians["ssbray"], {method: value for method, value in medians.items() if method not in OURS},
+                       note=f"{len(seeds)} seeds")
             if {"ssbray", "TPE"} <= set(methods):
                 middle, low, high = ratio(regret["ssbray", function, noisy], regret["TPE", function, noisy])
                 compared = f"{middle:.2g} ({low:.2g} to {high:.2g})"

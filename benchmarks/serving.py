@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from record import record
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -50,6 +51,11 @@ def main() -> None:
             once(args.port, content)
         alone = [once(args.port, content) for _ in range(args.count)]
         busy = together(args.port, content, args.count, args.clients)
+    case = f"{args.side}^2 image, {args.maps} maps"
+    record("serving", case, "ms an answer, one client", 1000 * statistics.median(alone),
+           {"in process": 1000 * statistics.median(bare)})
+    record("serving", case, f"answers a second, {args.clients} clients", busy, {"in process": len(bare) / sum(bare)},
+           less_is_better=False)
     print(json.dumps({
         "side": args.side, "maps": args.maps, "count": args.count, "clients": args.clients,
         "in_process_p50_s": statistics.median(bare), "service_p50_s": statistics.median(alone),
