@@ -212,8 +212,8 @@ def main() -> int:
             rows.append(row)
             print(tell(row), flush=True)
             if row["what"] == "feed":
-                record("orchestration", f"{row['pool']} solvers of {row['sleep']:g} s", "efficiency", row["efficiency"], {},
-                       less_is_better=False, note=f"{row['solves_per_s']:.3g} solves a second")
+                record("orchestration", f"{row['pool']} solvers of {row['sleep']:g} s", "efficiency",
+                       row["efficiency"], {}, less_is_better=False, note=f"{row['solves_per_s']:.3g} solves a second")
             elif row["what"] == "campaign":
                 record("orchestration", f"campaign of {row['solves']} solves", "% on top of solving",
                        100 * row["overhead"], {}, note=f"{row['pool']} solvers of {row['sleep']:g} s")

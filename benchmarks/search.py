@@ -188,8 +188,8 @@ def report(rows: Iterable[dict[str, Any]], methods: list[str], seeds: list[int],
             medians = {method: float(np.median(regret[method, function, noisy])) for method in methods}
             compared = ""
             if "ssbray" in methods:
-                record("search", f"{function}, {budget} evaluations, noise {NOISE if noisy else 0:.0%}", "median regret",
-                       medians["ssbray"], {method: value for method, value in medians.items() if method not in OURS},
+                record("search", f"{function}, {budget} evaluations, noise {NOISE if noisy else 0:.0%}",
+                       "median regret", medians["ssbray"], {method: value for method, value in medians.items() if method not in OURS},
                        note=f"{len(seeds)} seeds")
             if {"ssbray", "TPE"} <= set(methods):
                 middle, low, high = ratio(regret["ssbray", function, noisy], regret["TPE", function, noisy])
