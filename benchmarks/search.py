@@ -189,8 +189,8 @@ def report(rows: Iterable[dict[str, Any]], methods: list[str], seeds: list[int],
             compared = ""
             if "ssbray" in methods:
                 record("search", f"{function}, {budget} evaluations, noise {NOISE if noisy else 0:.0%}",
-                       "median regret", medians["ssbray"], {method: value for method, value in medians.items() if method not in OURS},
-                       note=f"{len(seeds)} seeds")
+                       "median regret", medians["ssbray"], note=f"{len(seeds)} seeds", peers={
+                           method: value for method, value in medians.items() if method not in OURS})
             if {"ssbray", "TPE"} <= set(methods):
                 middle, low, high = ratio(regret["ssbray", function, noisy], regret["TPE", function, noisy])
                 compared = f"{middle:.2g} ({low:.2g} to {high:.2g})"

@@ -19,7 +19,7 @@ import ray
 from ray import tune
 from ray.tune.logger import JsonLoggerCallback
 
-from ssbray.campaign.walk import Meet, Plan, Request, walk
+from ssbray.campaign.walk import Evaluate, Meet, Plan, Request, walk
 from ssbray.campaign.workers import Counter
 
 HEAD = {"CPU": 0, "node:__internal_head__": 0.001}  #: beside the driver, and never waiting for a solver's CPU
@@ -70,30 +70,41 @@ class _Mailbox:
 
 
 class ChainTrial(tune.Trainable):
-    """A chain; one Tune iteration is one round, from meeting to meeting."""
+    """A chain; one Tune iteration is one round, from meeting to meeting.
+
+    A round is reported when the first solve of the next one is under way: Tune takes a good part of a second for it.
+    """
 
     def setup(self, config: dict[str, Any], plan: Plan | None = None, mailbox: Any = None) -> None:
         """Begin the walk."""
         assert plan is not None
         self._index, self._mailbox, self._number = int(config["chain"]), mailbox, 0
         self._walk = walk(self._index, plan)
-        self._request: Request | None = next(self._walk)
+        self._report: dict[str, Any] = {}
+        self._ask(next(self._walk))
+
+    def _ask(self, request: Request) -> None:
+        self._request = request
+        self._answer = self._mailbox.post.remote(self._index, self._number, request)
 
     def step(self) -> dict[str, Any]:
-        """Walk to the next meeting, or to the end."""
+        """Walk to the next meeting and a little further, or to the end."""
         while True:
-            answer = ray.get(self._mailbox.post.remote(self._index, self._number, self._request))
+            if self._report and isinstance(self._request, Evaluate):
+                report, self._report = self._report, {}
+                return report
+            answer = ray.get(self._answer)
             if answer is None:
                 return {"chain": self._index, "done": True}
             self._number += 1
             try:
-                self._request = self._walk.send(answer)
+                self._ask(self._walk.send(answer))
             except StopIteration:
-                return {"chain": self._index, "done": True}
+                return {"chain": self._index, **self._report, "done": True}
             if isinstance(self._request, Meet):
                 values = [record.value for record in self._request.records if record.value is not None]
-                return {"chain": self._index, "round": self._request.round, "best": min(values, default=None),
-                        "accepted": sum(record.accepted for record in self._request.records), "done": False}
+                self._report = {"chain": self._index, "round": self._request.round, "best": min(values, default=None),
+                                "accepted": sum(record.accepted for record in self._request.records), "done": False}
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """Nothing: the mailbox knows the answers so far."""
