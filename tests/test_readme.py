@@ -23,7 +23,7 @@ def test_every_command_of_the_readme_works_in_its_order(cli, tmp_path, monkeypat
     (tmp_path / "jobs").symlink_to(ROOT / "jobs")
     for line in COMMANDS:
         arguments = shlex.split(line)[1:]
-        if "campaign" in arguments:
+        if arguments[0] in ("campaign", "study"):  # minutes to half an hour; tested by themselves
             continue
         if arguments[0] == "dataset":  # fewer of them; the command is the same
             arguments[arguments.index("--count") + 1] = "14"
