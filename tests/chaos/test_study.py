@@ -28,7 +28,7 @@ def quick(tmp_path):
               "surrogate": {"trials": 0, "fresh": 8, "config": QUICK}, "voltage": {"images": 0},
               "priors": {"factors": {"layer_per_diffusion_length": [0.5, 2.0]}, "specimens": 2}}
     study["images"] |= {"samples": 12, "locations": 1}
-    study["layer"] |= {"known": 80, "judged": 10}
+    study["layer"] |= {"known": 100, "judged": 10}
     study["samples"]["specimen"] = {"size_nm": [192, 128], "pixel_size_nm": 2.0}
     study["campaign"] |= {"specimen": {"size_nm": [600, 400], "pixel_size_nm": 10.0, "replicates": 1},
                           "annealing": {"initial": 12, "chains": 2, "rounds": 1, "steps": 2, "proposals": 2},
