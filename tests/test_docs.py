@@ -65,6 +65,7 @@ def test_what_extend_puts_into_a_spec_is_accepted():
         campaign.spec.parse({**base, **extra}).space  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_searcher_of_extend_finds_the_least(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (block,) = blocks("extend.md", "python")

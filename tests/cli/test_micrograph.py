@@ -148,6 +148,7 @@ def test_a_missing_model_is_one_line(cli, place, tmp_path):
     assert "train segmenter" in err
 
 
+@pytest.mark.slow
 def test_members_train_as_ray_tasks(cli, place, tmp_path):
     code, out, err = cli("train", "segmenter", "--data", place / "data", "--out", tmp_path / "two", "--steps", 4,
                          "--members", 2, "--calibrate", 0, "--json")
@@ -176,6 +177,7 @@ def test_an_unknown_surrogate_costs_nothing(cli, place, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_mask_that_ray_tasks_refuse_is_one_line(cli, place, tmp_path):
     shutil.copytree(place / "data", tmp_path / "data")
     mask = tmp_path / "data" / "masks" / "specimen-001.png"
@@ -188,6 +190,7 @@ def test_a_mask_that_ray_tasks_refuse_is_one_line(cli, place, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_unknown_pixels_may_be_in_the_calibration(cli, place, tmp_path):
     shutil.copytree(place / "data", tmp_path / "data")
     for path in (tmp_path / "data" / "masks").iterdir():

@@ -207,6 +207,7 @@ def test_a_pickle_is_not_opened(cli, tmp_path):
     assert "LABELS" in err
 
 
+@pytest.mark.slow
 def test_a_real_electrode(cli, real_data, tmp_path):
     """128 cubed of an NMC cathode from X-ray tomography: the pore phase alone, and all three phases."""
     volume = tifffile.imread(real_data / "nmc_electrode_256.tiff")[:128, :128, :128]

@@ -79,6 +79,7 @@ def examples():
     return Examples.of(graphs, sigma, [str(k) for k in range(48)], None, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_search_goes_on_from_its_table(examples):
     """Four trials; then six, where only the two that are new could train, and have no time to."""
