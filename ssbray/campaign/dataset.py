@@ -51,16 +51,11 @@ def build(spec: Spec, store: Path, wanted: list[Task], workers: Workers,
             if ledger.meta(name, value) != value:
                 raise InputError("--out", str(store), f"holds specimens of another {name}: name another directory")
         desk = Desk(ledger, workers, on_outcome)
-        for number, task in enumerate(wanted):
-            desk.accept(number, [task], list)
-        outcomes: dict[int, Outcome] = {}
-        while len(outcomes) < len(wanted):
-            for number, (outcome,) in desk.pump(timeout_s=1.0):
-                outcomes[number] = outcome
-        failures = [outcome.failure for outcome in outcomes.values() if not outcome.ok]
+        outcomes = desk.outcomes(wanted)
+        failures = [outcome.failure for outcome in outcomes if not outcome.ok]
         return {"specimens": len(wanted), "fe_solves": desk.fresh, "cache_hits": desk.cache_hits,
                 "failed": len(failures), "failures": failures[:5],
-                "non_percolating": sum(each.ok and not each.values["percolates"] for each in outcomes.values()),
+                "non_percolating": sum(each.ok and not each.values["percolates"] for each in outcomes),
                 "stored": ledger.count()}
 
 

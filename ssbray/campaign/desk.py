@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +91,16 @@ class Desk:
             self._settle()
         ready, self._ready = self._ready, []
         return ready
+
+    def outcomes(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """Outcomes of tasks, in their order, failures included; waits for all of them, and serves nobody else."""
+        for number, task in enumerate(tasks):
+            self.accept(number, [task], list)
+        found: dict[int, Outcome] = {}
+        while len(found) < len(tasks):
+            for number, (outcome,) in self.pump(timeout_s=1.0):
+                found[number] = outcome
+        return [found[number] for number in range(len(tasks))]
 
     def forget_failures(self) -> None:
         """Let failed solves be tried again when they are next asked for."""

@@ -17,8 +17,6 @@ from ssbray.study.tools import Known, Tools
 from ssbray.surrogate import Surrogate
 
 BEST, BLIND, REFERENCE = "best", "layer overlooked", "reference"  #: roles of the designs that are compared
-
-
 #: packages and modules whose code decides a stage, beside the physics of a solve
 TAKING = (("microscope",), ("campaign/imaging.py", "study/images.py", "study/samples.py"))
 SEEING = (("segmentation", "microscope", "analysis", "measure"),

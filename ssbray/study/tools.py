@@ -62,11 +62,4 @@ def answers(store: Path, workers: Workers, tasks: Sequence[Task],
             on_outcome: Callable[[Outcome, bool], None] | None = None) -> list[Outcome]:
     """Solve on a pool what a ledger does not hold yet; outcomes in the order of the tasks, failures included."""
     with Ledger(store) as ledger:
-        desk = Desk(ledger, workers, on_outcome)
-        for number, task in enumerate(tasks):
-            desk.accept(number, [task], list)
-        found: dict[int, Outcome] = {}
-        while len(found) < len(tasks):
-            for number, (outcome,) in desk.pump(timeout_s=1.0):
-                found[number] = outcome
-    return [found[number] for number in range(len(tasks))]
+        return Desk(ledger, workers, on_outcome).outcomes(tasks)

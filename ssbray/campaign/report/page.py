@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -11,6 +10,7 @@ import yaml
 
 from ssbray.campaign.report import story, tables
 from ssbray.campaign.report.evidence import Evidence
+from ssbray.campaign.report.parts import card, figure, listing, paragraph
 from ssbray.campaign.report.tables import text
 from ssbray.materials import Materials
 
@@ -79,18 +79,19 @@ def page(evidence: Evidence, designs: Sequence[Mapping[str, Any]], figures: Mapp
          ) -> str:
     """HTML of the report; `figures` are PNGs by name, `designs` those of the comparison, reference first."""
     spec, summary = evidence.spec, evidence.summary
-    pictures = {name: _figure(name, content) for name, content in figures.items()}
+    pictures = {name: figure(CAPTIONS[name], content, "large" if name == "specimens" else "medium")
+                for name, content in figures.items()}
     best_first = [designs[1], designs[0], *designs[2:]]
     finalists = [designs[1], *summary["finalists"][:RUNNERS_UP]]
     parts = [
         f"<h1>Campaign {text(summary['name'])}</h1>",
         f'<p class="headline">{text(story.headline(summary))}</p>',
-        _paragraph(story.BACKGROUND),
+        paragraph(story.BACKGROUND),
         '<div class="cards">',
-        _card("What was searched", _paragraph(story.searched(spec, summary))),
-        _card("What was found", "".join(map(_paragraph, story.found(evidence, designs, materials)))),
-        _card("How sure it is", _paragraph(story.certainty(summary)) + _paragraph(story.beside(summary))),
-        _card("What it is not", _list(text(short) for short, _ in story.LIMITS)
+        card("What was searched", paragraph(story.searched(spec, summary))),
+        card("What was found", "".join(map(paragraph, story.found(evidence, designs, materials)))),
+        card("How sure it is", paragraph(story.certainty(summary)) + paragraph(story.beside(summary))),
+        card("What it is not", listing(text(short) for short, _ in story.LIMITS)
               + '<p><a href="#limits">What each of these means</a></p>', "not"),
         "</div>",
         "<h2>The designs</h2>",
@@ -99,10 +100,10 @@ def page(evidence: Evidence, designs: Sequence[Mapping[str, Any]], figures: Mapp
                        "were measured on other specimens") if len(finalists) > 1 else "",
         *(pictures[name] for name in ("specimens", "budget", "trace", "parameters")),
         "<h2>How good the surrogate was</h2>",
-        _paragraph(" ".join(story.surrogate(evidence))),
+        paragraph(" ".join(story.surrogate(evidence))),
         pictures["predicted"],
         '<h2 id="limits">Limits</h2>',
-        _list(f"<strong>{text(short)}</strong> {text(long)}" for short, long in story.LIMITS),
+        listing(f"<strong>{text(short)}</strong> {text(long)}" for short, long in story.LIMITS),
         "<h2>Provenance</h2>",
         tables.provenance(spec, summary),
         f"<p>To reproduce: <code>ssbray campaign run SPEC --seed {spec.seed}</code> with the specification below as "
@@ -114,26 +115,6 @@ def page(evidence: Evidence, designs: Sequence[Mapping[str, Any]], figures: Mapp
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>Campaign {text(summary['name'])}</title><style>{STYLE}</style></head>\n<body><main>\n"
             + "\n".join(parts) + "\n</main></body></html>\n")
-
-
-def _figure(name: str, png: bytes) -> str:
-    heading, caption, alt = CAPTIONS[name]
-    image = base64.b64encode(png).decode()
-    return (f'<figure class="{"large" if name == "specimens" else "medium"}"><h2>{text(heading)}</h2>'
-            f'<div class="wide"><img alt="{text(alt)}" src="data:image/png;base64,{image}"></div>'
-            f"<figcaption>{text(caption)}</figcaption></figure>")
-
-
-def _card(title: str, body: str, kind: str = "") -> str:
-    return f'<section class="{kind}"><h3>{text(title)}</h3>{body}</section>'
-
-
-def _paragraph(words: str) -> str:
-    return f"<p>{text(words)}</p>"
-
-
-def _list(entries: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{entry}</li>" for entry in entries) + "</ul>"
 
 
 def _spec_text(evidence: Evidence) -> str:

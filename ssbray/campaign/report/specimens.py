@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +11,11 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ssbray import units
-from ssbray.campaign.report import style, words
+from ssbray.campaign.report import scale, style, words
 from ssbray.campaign.report.evidence import Picture
 from ssbray.domain import FloatArray, PhaseMap, TransportSolution
 from ssbray.materials import Materials
@@ -112,7 +111,7 @@ def _phases(axis: Any, picture: Picture, tables: Materials) -> None:
     image = np.array([to_rgb(_colour(tables, phase)) for phase in made.phases])[made.labels]
     image[_grain_boundaries(made)] *= 0.55
     axis.imshow(image)
-    _scale_bar(axis, made)
+    scale.bar(axis, made.labels.shape, made.pixel_size_nm)
 
 
 def _field(axis: Any, picture: Picture, values: Any, norm: Norm, colours: Any) -> None:
@@ -135,18 +134,6 @@ def _grain_boundaries(made: PhaseMap) -> NDArray[np.bool_]:
     for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1, :], np.s_[1:, :])):
         edge[here] |= (made.labels[here] == made.labels[there]) & (made.grains[here] != made.grains[there])
     return edge
-
-
-def _scale_bar(axis: Any, made: PhaseMap) -> None:
-    height, width = made.labels.shape
-    wanted = 0.22 * width * made.pixel_size_nm
-    power = 10.0 ** math.floor(math.log10(wanted))
-    length_nm = max(step * power for step in (1, 2, 5) if step * power <= wanted)
-    length, x, y = length_nm / made.pixel_size_nm, 0.04 * width, 0.94 * height
-    axis.add_patch(Rectangle((x - 0.015 * width, y - 0.10 * height), length + 0.03 * width, 0.135 * height,
-                             facecolor="white", alpha=0.85, linewidth=0))
-    axis.add_patch(Rectangle((x, y), length, 0.018 * height, facecolor=style.INK, linewidth=0))
-    axis.text(x + length / 2, y - 0.015 * height, f"{length_nm:g} nm", ha="center", va="bottom", fontsize=8)
 
 
 def _say(axis: Any, short: str, why: str | None) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from ssbray.campaign.report import style, words
+from ssbray.campaign.report import scale, style, words
 from ssbray.service import picture
 from ssbray.study.report.sights import Look, agreement, present
 
@@ -41,7 +40,7 @@ def draw(looks: Sequence[Look]) -> Figure:
         row[1].set_xlabel(f"{_sigma(look.true_S_per_cm)}", fontsize=8)
         row[2].set_xlabel(f"{_sigma(look.seen_S_per_cm)}", fontsize=8)
         row[3].set_xlabel(f"{words.number(100 * agreement(look))} % of the pixels are right", fontsize=8)
-        _scale_bar(row[0], look)
+        scale.bar(row[0], look.image.shape, look.pixel_size_nm, size=1.36, font=7.5)
     figure.legend(handles=[Patch(facecolor=table[name], edgecolor=style.INK, linewidth=0.5, label=name)
                            for name in names], loc="outside lower left", ncols=max(1, len(names)))
     return figure
@@ -61,15 +60,3 @@ def _panels(look: Look, table: dict[str, str]) -> tuple[NDArray[Any], ...]:
 
 def _sigma(value: float | None) -> str:
     return f"{words.number(value)} {words.SIGMA_UNIT}" if value else "does not conduct"
-
-
-def _scale_bar(axis: Any, look: Look) -> None:
-    height, width = look.image.shape
-    wanted = 0.3 * width * look.pixel_size_nm
-    power = 10.0 ** math.floor(math.log10(wanted))
-    length_nm = max(step * power for step in (1, 2, 5) if step * power <= wanted)
-    length, x, y = length_nm / look.pixel_size_nm, 0.05 * width, 0.92 * height
-    axis.add_patch(Rectangle((x - 0.02 * width, y - 0.14 * height), length + 0.04 * width, 0.2 * height,
-                             facecolor="white", alpha=0.85, linewidth=0))
-    axis.add_patch(Rectangle((x, y), length, 0.025 * height, facecolor=style.INK, linewidth=0))
-    axis.text(x + length / 2, y - 0.015 * height, f"{length_nm:g} nm", ha="center", va="bottom", fontsize=7.5)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from ssbray import materials
 from ssbray.campaign.report import page as campaign_page
 from ssbray.campaign.report import tables
+from ssbray.campaign.report.parts import card, figure, listing, paragraph
 from ssbray.campaign.report.tables import text
 from ssbray.study.claims import Row
 from ssbray.study.diary import Content
@@ -26,19 +26,19 @@ dt{font-weight:600}dd{margin:0}
 
 def page(study: Study, found: Mapping[str, Content], rows: Sequence[Row], figures: Mapping[str, bytes]) -> str:
     """HTML of the report; `figures` are PNGs by name."""
-    pictures = {name: _figure(name, content) for name, content in figures.items()}
+    pictures = {name: figure(CAPTIONS[name], content) for name, content in figures.items()}
     known = materials.load(study.aware.materials or None)
     parts = [
         f"<h1>Study {text(study.name)}</h1>",
         f'<p class="headline">{text(story.headline(found["gain"]))}</p>',
-        _paragraph(story.BACKGROUND),
+        paragraph(story.BACKGROUND),
         f'<p class="tally">{text(story.tally(rows))} Everything here is virtual: nothing was measured.</p>',
         claims_table.strip(rows),
         '<div class="cards">',
-        _card("What was asked", _paragraph(story.asked(study, found))),
-        _card("What was found", _list(map(text, story.answers(study, found, known)))),
-        _card("How sure it is", "".join(map(_paragraph, story.certainty(study, found)))),
-        _card("What it is not", _list(text(short) for short, _ in LIMITS)
+        card("What was asked", paragraph(story.asked(study, found))),
+        card("What was found", listing(map(text, story.answers(study, found, known)))),
+        card("How sure it is", "".join(map(paragraph, story.certainty(study, found)))),
+        card("What it is not", listing(text(short) for short, _ in LIMITS)
               + '<p><a href="#limits">What each of these means</a></p>', "not"),
         "</div>",
         "<h2>The words</h2>",
@@ -50,7 +50,7 @@ def page(study: Study, found: Mapping[str, Content], rows: Sequence[Row], figure
         "<h2>The three designs</h2>",
         _designs(study, found),
         '<h2 id="limits">Limits</h2>',
-        _list(f"<strong>{text(short)}</strong> {text(long)}" for short, long in LIMITS),
+        listing(f"<strong>{text(short)}</strong> {text(long)}" for short, long in LIMITS),
         "<h2>Provenance</h2>",
         tables.table(["", ""], provenance.rows(study, found["about"]), "Origin of every number on this page", "long"),
         "<p>To reproduce: <code>ssbray study run STUDY.yaml</code> with the document below as STUDY.yaml; the same "
@@ -70,23 +70,3 @@ def _designs(study: Study, found: Mapping[str, Content]) -> str:
     kept = found["gain"]["designs"]
     shown = [{**kept[role], "role": roles.PLAIN[role]} for role in roles.ORDER if role in kept]
     return tables.designs(study.aware, shown, "Geometric means over the fresh specimens, by all laws")
-
-
-def _figure(name: str, png: bytes) -> str:
-    heading, caption, alt = CAPTIONS[name]
-    image = base64.b64encode(png).decode()
-    return (f'<figure class="medium"><h2>{text(heading)}</h2>'
-            f'<div class="wide"><img alt="{text(alt)}" src="data:image/png;base64,{image}"></div>'
-            f"<figcaption>{text(caption)}</figcaption></figure>")
-
-
-def _card(title: str, body: str, kind: str = "") -> str:
-    return f'<section class="{kind}"><h3>{text(title)}</h3>{body}</section>'
-
-
-def _paragraph(words: str) -> str:
-    return f"<p>{text(words)}</p>"
-
-
-def _list(entries: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{entry}</li>" for entry in entries) + "</ul>"
