@@ -26,6 +26,8 @@ def add_train(group: Any) -> None:
                          help="share of the specimens kept for `evaluate` on the same folder (default 0)")
     command.add_argument("--calibrate", type=float, default=0.1, metavar="SHARE",
                          help="share of the specimens on which probabilities are calibrated (default 0.1)")
+    command.add_argument("--orientations", type=int, metavar="N", help=(
+        "1, 2 or 4 sides from which each net looks at an image in use (default 4, with --upright 2)"))
     command.add_argument("--upright", action="store_true", help="images always have the same way up")
     command.add_argument("--vary-materials", type=float, default=0.0, metavar="SHARE",
                          help="chance that a region is given another brightness and texture: for few images of "
@@ -59,6 +61,8 @@ def run_train(args: argparse.Namespace) -> int:
         raise InputError("--vary-materials", args.vary_materials, "must lie between 0 and 1")
     if args.seed < 0:
         raise InputError("--seed", args.seed, "must be zero or more")
+    if args.orientations not in (None, 1, 2, *(() if args.upright else (4,))):
+        raise InputError("--orientations", args.orientations, "must be 1 or 2 with --upright, else 1, 2 or 4")
     directory(args.out)
     from ssbray.analysis.calibrate import calibrated
     from ssbray.segmentation import train
@@ -72,7 +76,8 @@ def run_train(args: argparse.Namespace) -> int:
     parts = train.split(folder, hold_out=args.hold_out, calibrate=args.calibrate, seed=args.seed)
     found = train.inputs(folder, parts.train)
     training = Training.suited(
-        found.pixel_size_nm, minutes=args.minutes, steps=args.steps, augmentation=Augmentation.suited(
+        found.pixel_size_nm, minutes=args.minutes, steps=args.steps, orientations=args.orientations,
+        augmentation=Augmentation.suited(
             found.pixel_size_nm, any_way_up=not args.upright, regions=args.vary_materials))
     members = _members(args, str(Path(args.data).resolve()), parts.train, found, training)
     model = train.finish(folder, parts, found, training, members, args.seed, args.device)
@@ -81,6 +86,7 @@ def run_train(args: argparse.Namespace) -> int:
         model = calibrated(model, folder, parts.calibrate, seed=args.seed, device=args.device, progress=progress.step)
     model.save(args.out)
     content = {"model_version": model.version, "classes": list(model.classes), "images": list(model.images),
+               "orientations": model.orientations,
                "elements": list(model.elements), "pixel_size_nm": model.pixel_size_nm,
                "scalings": dict(model.scalings), "calibrated": model.calibrated,
                "specimens": {part: len({folder.groups[stem] for stem in getattr(parts, part)})

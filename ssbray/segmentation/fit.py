@@ -17,6 +17,7 @@ from ssbray import rng
 from ssbray.segmentation import loss, views
 from ssbray.segmentation.augment import Augmentation
 from ssbray.segmentation.example import Example
+from ssbray.segmentation.mirrored import LEFT_RIGHT, MOST
 from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, placed
 from ssbray.segmentation.views import Batch, Pooled
 
@@ -43,6 +44,12 @@ class Training:
     pixels: int = 2**18  #: pixels in a step of the fine part
     augmentation: Augmentation = field(default_factory=Augmentation)
     size: Size = field(default_factory=Size)
+    orientations: int | None = None  #: in which the net sees an image in use; all that it learns by default
+
+    @property
+    def sides(self) -> int:
+        """Number of orientations in use."""
+        return self.orientations or (MOST if self.augmentation.any_way_up else LEFT_RIGHT)
 
     @classmethod
     def suited(cls, pixel_size_nm: float | None, **options: Any) -> Self:

@@ -21,13 +21,14 @@ from ssbray.errors import InputError
 from ssbray.files import dump_json, write_bytes, write_json
 from ssbray.segmentation.fusion import Composition, fused
 from ssbray.segmentation.inputs import Planes, gathered, named, planes
+from ssbray.segmentation.mirrored import CHOICES, Mirrored, seen_from
 from ssbray.segmentation.net import STRIDE, Net, Size, folded, placed
 from ssbray.segmentation.readout import Readout
 from ssbray.segmentation.segmentation import Segmentation
 from ssbray.segmentation.tile import TILE, logits
 
 CARD = "card.json"
-FORMAT = 2
+FORMAT = 3
 Scaling = tuple[float, tuple[float, ...]]  #: temperature, and the bias of each class
 ALL, IMAGES, FIRST = "all inputs", "images only", "first image only"
 SAME_SCALE = math.log(1.15)  #: ratio of pixel sizes up to which an image is taken as it is
@@ -44,6 +45,7 @@ class Segmenter:
     elements: tuple[str, ...]
     size: Size
     pixel_size_nm: float | None  #: of the training images; None where they have no scale
+    orientations: int = 1  #: in which each net sees an image, see `mirrored`
     scalings: Mapping[str, Scaling] = field(default_factory=dict)  #: by what there is of the inputs, see `given`
     calibrated: bool = False
     card: Mapping[str, Any] = field(default_factory=dict)  #: plain data: images, scores, settings
@@ -62,6 +64,19 @@ class Segmenter:
         """Whether regions are judged by all of their X-ray counts: where that helped on the calibration's specimens."""
         return bool(self.card.get("fusion", {}).get("used"))
 
+    def looking(self, orientations: int | None) -> Self:
+        """The same nets, looking from so many sides; None: as many as they were calibrated with."""
+        if orientations is not None and orientations not in CHOICES:
+            raise InputError("--orientations", orientations, f"must be one of {', '.join(map(str, CHOICES))}")
+        return self if orientations in (None, self.orientations) else replace(self, orientations=orientations)
+
+    @property
+    def unlike(self) -> str:
+        """What to say where the model looks from other sides than it was calibrated with; empty if it does not."""
+        own = self.card.get("training", {}).get("orientations", self.orientations)
+        return "" if own == self.orientations or not self.calibrated else (
+            f"the calibration is that of {own} orientations, not of {self.orientations}")
+
     def scaling(self, found: Planes) -> Scaling:
         """Temperature and biases for what there is of the inputs; those of all inputs where nothing else was fitted."""
         plain = (1.0, (0.0,) * len(self.classes))
@@ -72,7 +87,7 @@ class Segmenter:
         return {"format": FORMAT, "scalings": scalings,
                 "classes": list(self.classes), "images": list(self.images),
                 "elements": list(self.elements), "size": asdict(self.size), "pixel_size_nm": self.pixel_size_nm,
-                "calibrated": self.calibrated, "nets": len(self.nets),
+                "orientations": self.orientations, "calibrated": self.calibrated, "nets": len(self.nets),
                 "card": dict(self.card)}
 
     def save(self, directory: str | Path) -> None:
@@ -108,6 +123,7 @@ class Segmenter:
                 nets.append(placed(net, device).eval().requires_grad_(False))
             model = cls(nets=tuple(nets), classes=tuple(facts["classes"]), images=tuple(facts["images"]),
                        elements=tuple(facts["elements"]), size=size, pixel_size_nm=facts["pixel_size_nm"],
+                       orientations=facts["orientations"],
                        scalings={name: (float(heat), tuple(bias)) for name, (heat, bias) in facts["scalings"].items()},
                        calibrated=facts["calibrated"], card=facts["card"])
             if model.version != facts["version"]:
@@ -166,13 +182,13 @@ class Segmenter:
 
     def logits(self, found: Planes, *, device: str = "cpu", tile: int | None = TILE
                ) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
-        """Logits of all nets, piece by piece; see `tile.logits`."""
-        return logits(list(self.folded), found, device=device, tile=tile)
+        """Logits of all nets in all orientations, piece by piece; see `tile.logits`."""
+        return logits(self.passes, found, device=device, tile=tile)
 
     @cached_property
-    def folded(self) -> tuple[Net, ...]:
-        """The nets as they are used: `net.folded`."""
-        return tuple(folded(net) for net in self.nets)
+    def passes(self) -> tuple[Net | Mirrored, ...]:
+        """The nets as they are used: folded (`net.folded`), in each orientation (`mirrored.seen_from`)."""
+        return seen_from([folded(net) for net in self.nets], self.orientations)
 
     def segment(self, micrograph: Micrograph, *, device: str = "cpu", tile: int | None = TILE,
                 dropout: int = 0, seed: int = 0) -> Segmentation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssbray.segmentation.inputs import Planes
+from ssbray.segmentation.mirrored import Mirrored
 from ssbray.segmentation.net import STRIDE, UNIT, Net, reach
 from ssbray.segmentation.views import assemble, with_presence
 
@@ -64,7 +65,7 @@ def run(part: nn.Module, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
     return part(*(x.contiguous(memory_format=torch.channels_last) for x in inputs))
 
 
-def coarse_features(net: Net, cells: Tensor, device: str, size: int = CELLS) -> Tensor:
+def coarse_features(net: Net | Mirrored, cells: Tensor, device: str, size: int = CELLS) -> Tensor:
     """Features (1, width, h, w) of the coarse part, on the processor; in pieces where the image is large."""
     multiple = UNIT // STRIDE
     halo = -(-reach()[0] // UNIT) * multiple
@@ -81,8 +82,8 @@ def coarse_features(net: Net, cells: Tensor, device: str, size: int = CELLS) -> 
     return found
 
 
-def logits(nets: list[Net], planes: Planes, *, device: str = "cpu", tile: int | None = TILE, coarse: int = CELLS
-           ) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
+def logits(nets: Sequence[Net | Mirrored], planes: Planes, *, device: str = "cpu", tile: int | None = TILE,
+           coarse: int = CELLS) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
     """Run nets over an image; tile=None takes it in one piece.
 
     Yields

@@ -56,5 +56,5 @@ def _logits(model: Segmenter, found: Sequence[Planes], device: str) -> list[Tens
     images, cells, presence = (torch.cat(parts) for parts in zip(*map(prepared, found), strict=True))
     with torch.inference_mode():
         parts = with_presence(images, presence).to(device)
-        answers = [run(net.fine, parts, run(net.coarse, cells.to(device))[0]) for net in model.folded]
+        answers = [run(net.fine, parts, run(net.coarse, cells.to(device))[0]) for net in model.passes]
     return [answer for answer in answers if isinstance(answer, Tensor)]

@@ -143,10 +143,11 @@ def finish(folder: Folder, parts: Split, found: Inputs, training: Training,
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
         nets.append(placed(net, device).eval().requires_grad_(False))
     model = Segmenter(nets=tuple(nets), classes=folder.names, images=found.images, elements=found.elements,
-                      size=training.size, pixel_size_nm=found.pixel_size_nm)
+                      size=training.size, pixel_size_nm=found.pixel_size_nm, orientations=training.sides)
     examples = [folder.example(stem, found.images, found.elements) for stem in parts.calibrate]
     scalings = {name: _scaling(model, some, seed, device) for name, some in _given(examples).items()}
-    card = {"training": {name: value for name, value in asdict(training).items() if name != "size"},
+    card = {"training": {name: value for name, value in asdict(training).items() if name != "size"} |
+            {"orientations": training.sides},
             "seed": seed, "members": [figures for _, figures in members], "calibration_scores": None,
             **{part: {stem: folder.sha256(stem) for stem in getattr(parts, part)}
                for part in ("train", "calibrate", "test")},
@@ -209,7 +210,7 @@ def _scaling(model: Segmenter, examples: Sequence[Example], seed: int, device: s
     count = len(model.classes)
     share = min(1.0, CALIBRATION_PIXELS / sum(example.labels.size for example in examples))
     random = rng.stream(seed, "calibration pixels")
-    drawn: list[list[Tensor]] = [[] for _ in model.nets]
+    drawn: list[list[Tensor]] = [[] for _ in model.passes]
     labels: list[Tensor] = []
     for example in examples:
         chosen = random.random(example.labels.shape) < share

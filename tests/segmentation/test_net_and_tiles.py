@@ -8,6 +8,7 @@ import torch
 
 from ssbray import rng
 from ssbray.domain import Micrograph
+from ssbray.errors import InputError
 from ssbray.segmentation.inputs import gathered, normalised, planes
 from ssbray.segmentation.model import Segmenter
 from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, folded, placed, reach
@@ -143,6 +144,40 @@ def test_segmentation_sums_to_one_and_is_the_same_in_tiles(net):
     assert np.allclose(once.probability.sum(axis=0), 1, atol=1e-5)
     assert np.abs(once.probability - cut.probability).max() <= 1e-5
     assert (once.labels == cut.labels).all()
+
+
+@pytest.mark.parametrize("axes", [(1,), (0,), (0, 1)])
+def test_from_all_sides_a_mirrored_image_gives_the_mirrored_answer(net, axes):
+    size = (UNIT * 2, UNIT * 3)  # no padding, which comes below and to the right
+    image = micrograph(size)
+    turned = Micrograph(images={name: np.flip(plane, axes) for name, plane in image.images.items()},
+                        eds={name: np.flip(plane, axes) for name, plane in image.eds.items()},
+                        pixel_size_nm=image.pixel_size_nm)
+    shares = {count: [model_of(net, orientations=count).segment(each).probability for each in (image, turned)]
+              for count in (1, 4)}
+    assert np.abs(np.flip(shares[4][1], [axis + 1 for axis in axes]) - shares[4][0]).max() <= 1e-5
+    assert np.abs(np.flip(shares[1][1], [axis + 1 for axis in axes]) - shares[1][0]).max() > 1e-4
+
+
+def test_all_sides_are_the_same_in_tiles_and_their_mean_is_that_of_single_ones(net):
+    model, image = model_of(net, orientations=4), micrograph((150, 210))
+    once, cut = model.segment(image, tile=None), model.segment(image, tile=64)
+    assert np.abs(once.probability - cut.probability).max() <= 1e-5
+    (place, answers), = model.logits(model.planes(image)[0], tile=None)
+    assert len(answers) == 4
+    assert place == (slice(0, 150), slice(0, 210))
+    mean = torch.stack([each[:4].softmax(dim=0) for each in answers]).mean(dim=0).numpy()
+    assert np.abs(mean - once.probability).max() <= 1e-5
+    assert once.doubt.max() > 0
+
+
+def test_looking_from_fewer_sides_than_calibrated_is_said(net):
+    model = model_of(net, orientations=4, calibrated=True, card={"training": {"orientations": 4}})
+    assert not model.unlike
+    assert not model.looking(None).unlike
+    assert "4 orientations, not of 1" in model.looking(1).unlike
+    with pytest.raises(InputError, match="must be one of 1, 2, 4"):
+        model.looking(3)
 
 
 def test_saved_and_loaded_it_answers_the_same(net, tmp_path):

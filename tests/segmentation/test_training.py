@@ -162,6 +162,6 @@ def test_a_damaged_model_is_refused(model, tmp_path, change):
         case "card":
             card.write_text("{")
         case "format":
-            card.write_text(card.read_text().replace('"format": 2', '"format": 99'))
+            card.write_text(card.read_text().replace('"format": 3', '"format": 99'))
     with pytest.raises(InputError):
         Segmenter.load(tmp_path / "m")
