@@ -43,11 +43,11 @@ def main() -> None:
     with torch.inference_mode():
         for _ in range(4):
             began = time.perf_counter()
-            for net in model.nets:
-                net(images, cells)
+            for each in model.passes:
+                each.fine(images, each.coarse(cells)[0])
             rates.append(options.tile**2 / (time.perf_counter() - began))
     bare = float(np.median(rates[1:]))
-    print(f"bare nets ({len(model.nets)}), {options.tile}^2: {bare / 1e6:.2f} Mpx/s "
+    print(f"bare nets ({len(model.nets)}, {len(model.passes)} passes), {options.tile}^2: {bare / 1e6:.2f} Mpx/s "
           f"({min(rates[1:]) / 1e6:.2f} to {max(rates[1:]) / 1e6:.2f})", flush=True)
     image = _frame(options.side)
     before = peak_gb()

@@ -1,9 +1,10 @@
 """Segmentation of labelled micrographs of left-out specimens, beside a plain U-Net and a random forest.
 
-    .venv/bin/python benchmarks/segmentation.py --data DIR --minutes 10 --seeds 0 1 2
+    .venv/bin/python benchmarks/segmentation.py --data DIR --minutes 20 --members 2 --threads 2 --seeds 0 1 2
 
 Specimens are dealt at random into three parts, and a seed leaves out one of them: three seeds test each specimen once.
-All methods see the same images of the same specimens; the U-Nets train for the same time on the same number of threads.
+All methods see the same images of the same specimens; the U-Nets train for the same time on the same number of cores:
+with --members 2 ours are two nets side by side, on one thread each.
 The plain U-Net has five levels from 12 channels and learns from flipped crops of 192 x 192 at a quarter of the
 resolution; the forest has 60 trees on the multiscale features of scikit-image at half of it.
 """
@@ -15,6 +16,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +24,11 @@ from record import record
 from torch import nn
 
 from ssbray import rng
+from ssbray.cluster.members import train_members
+from ssbray.cluster.session import connect
 from ssbray.segmentation import train
 from ssbray.segmentation.augment import Augmentation
+from ssbray.segmentation.calibrate import averaged
 from ssbray.segmentation.example import Example
 from ssbray.segmentation.fit import Training
 from ssbray.segmentation.folder import Folder, open_folder
@@ -33,19 +38,27 @@ Predict = Callable[[Example], np.ndarray]
 COARSE, HALF, CROP = 4, 2, 192
 
 
-def ours(folder: Folder, stems: tuple[str, ...], found: train.Inputs, minutes: float, seed: int) -> Predict:
-    """The residual U-Net of ssbray, one net."""
+def ours(folder: Folder, stems: tuple[str, ...], found: train.Inputs, minutes: float, seed: int, members: int = 1,
+         keep: Path | None = None) -> Predict:
+    """The residual U-Nets of ssbray, as `train segmenter --upright --vary-materials 0.3` makes them."""
     training = Training.suited(found.pixel_size_nm, minutes=minutes, augmentation=Augmentation.suited(
         found.pixel_size_nm, any_way_up=False, regions=0.3))
-    member = train.member(str(folder.place), stems, found, seed, 0, training)
-    print("  ours", member[1], flush=True)
+    if members == 1:
+        trained = [train.member(str(folder.place), stems, found, seed, 0, training)]
+    else:
+        with connect(cpus=members):
+            trained = train_members(members, str(folder.place), stems, found, seed, training, "cpu")
+    print("  ours", [figures for _, figures in trained], flush=True)
     parts = train.Split(train=stems, calibrate=(), test=())
-    model = train.finish(folder, parts, found, training, [member], seed)
+    model = train.finish(folder, parts, found, training, trained, seed)
+    if keep is not None:
+        model.save(keep)
 
     def predict(example: Example) -> np.ndarray:
         labels = np.empty(example.labels.shape, dtype=np.uint8)
-        for place, (answer,) in model.logits(example.planes):
-            labels[place] = answer[: len(folder.names)].argmax(dim=0).numpy()
+        for place, answers in model.logits(example.planes):
+            each = [answer[: len(folder.names)] for answer in answers]
+            labels[place] = averaged(each, 1.0).argmax(dim=0).numpy()
         return labels
     return predict
 
@@ -176,6 +189,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--parts", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=["ours", "plain", "forest"])
+    parser.add_argument("--members", type=int, default=1, help="nets of ours, trained side by side")
+    parser.add_argument("--keep", type=Path, help="folder for our models")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out")
     options = parser.parse_args()
@@ -191,7 +206,9 @@ def main() -> None:
         tests = examples(folder, parts.test, found)
         for name in options.methods:
             began = time.monotonic()
-            predict = methods[name](folder, parts.train, found, options.minutes, seed)
+            own: dict[str, Any] = {} if name != "ours" else {
+                "members": options.members, "keep": options.keep and options.keep / str(seed)}
+            predict = methods[name](folder, parts.train, found, options.minutes, seed, **own)
             spent = time.monotonic() - began
             tally = Tally(folder.names)
             for example in tests:
