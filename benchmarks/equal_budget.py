@@ -1,7 +1,7 @@
 """The campaign beside random search and Optuna's samplers on its own finite-element objective, at equal solves.
 
-    python benchmarks/equal_budget.py [--spec jobs/llzo_nmc.yaml] [--seeds 5] [--methods NAME ...] [--quick]
-        [--home build/equal] [--workers W] [--out docs/equal_budget.md]
+    python benchmarks/equal_budget.py [--spec jobs/llzo_nmc.yaml] [--seeds 5] [--methods NAME ...]
+        [--sizes full few] [--home build/equal] [--workers W] [--out docs/equal_budget.md]
 
 Every method evaluates as many designs as the campaign's search does, on the same specimens (one set per seed), and
 recommends the design of its lowest cost; the campaign's own run-off on fresh specimens is not used. What is
@@ -9,9 +9,10 @@ recommended is then scored on fresh specimens, the same for all methods of a see
 is told to a peer as the worst cost seen so far.
 
 Everything is kept in ledgers under --home: stopped and started again, it goes on where it was, and a solve that one
-method has made is not repeated for another. --quick makes the field of view and the budget smaller (600 nm x 400 nm
-in pixels of 5 nm, 2 specimens, 60 designs). --workers above 1 solves on Ray. Peers need the extra `bench`. Ends
-with 1 if the campaign is ahead of random search or of TPE in fewer than four of five seeds.
+method has made is not repeated for another. Sizes: full is the spec as it is; few has fewer designs (34, so 102
+solves); quick has a smaller field of view as well (600 nm x 400 nm in pixels of 5 nm, 2 specimens, 60 designs).
+--workers above 1 solves on Ray. Peers need the extra `bench`. Ends with 1 if the campaign is ahead of random search or
+of TPE in fewer than four of five seeds.
 """
 
 import argparse
@@ -28,6 +29,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import numpy as np  # noqa: E402
+from record import record  # noqa: E402
+from scipy.stats import t as student  # noqa: E402
 
 from ssbray import campaign, rng  # noqa: E402
 from ssbray.annealing import Point  # noqa: E402
@@ -43,6 +46,8 @@ QUICK: dict[str, Any] = {
     "specimen": {"size_nm": [600, 400], "pixel_size_nm": 5.0, "replicates": 2},
     "annealing": {"initial": 20, "chains": 4, "rounds": 2, "steps": 5, "proposals": 6},
     "surrogate": {"members": 2, "map_steps": 200, "vi_steps": 50}}
+FEW: dict[str, Any] = {"annealing": {"initial": 10, "chains": 4, "rounds": 3, "steps": 2, "proposals": 6}}
+SIZES: dict[str, dict[str, Any]] = {"full": {}, "few": FEW, "quick": QUICK}
 SCORED = 12  #: fresh specimens
 SAMPLERS = {"TPE": "TPESampler", "GP": "GPSampler"}
 METHODS = ("campaign", "random", *SAMPLERS)
@@ -69,7 +74,7 @@ class Bench:
 
 def annealed(spec: Spec, home: Path, workers: Workers) -> Point:
     """What the campaign's search recommends."""
-    directory = home / f"campaign-{spec.seed}"
+    directory = home / f"campaign-{spec.name}"
     campaign.run(spec, directory, workers=workers, learner=LocalLearner(spec.surrogate), listener=Listeners(),
                  annealers=SerialAnnealers(), cache=home)
     with Ledger(directory, write=False) as ledger:
@@ -114,7 +119,7 @@ def sampled(bench: Bench, sampler: str) -> Point:
 
 def measure(method: str, spec: Spec, home: Path, workers: Workers) -> dict[str, Any]:
     """What a method recommends for a seed, and its score."""
-    with Ledger(home / f"{method}-{spec.seed}-solves") as ledger, Siblings(home, ledger.directory) as siblings:
+    with Ledger(home / f"{method}-{spec.name}-solves") as ledger, Siblings(home, ledger.directory) as siblings:
         bench = Bench(spec, ledger, siblings, workers)
         if method == "campaign":
             point = annealed(spec, home, workers)
@@ -125,19 +130,28 @@ def measure(method: str, spec: Spec, home: Path, workers: Workers) -> dict[str, 
             "cost": cost, "reference": reference}
 
 
+def gained(row: dict[str, Any]) -> float:
+    """Gain in conductivity over the reference [%]; NaN where what was recommended fails."""
+    return float("nan") if row["cost"] is None else float(100 * np.expm1(row["reference"] - row["cost"]))
+
+
 def table(rows: list[dict[str, Any]], methods: list[str], seeds: list[int]) -> tuple[str, bool]:
     """Gain over the reference by seed and method, and whether the campaign is ahead often enough."""
-    gain = {(row["method"], row["seed"]): 100 * np.expm1(row["reference"] - row["cost"])
-            if row["cost"] is not None else float("nan") for row in rows}
+    gain = {(row["method"], row["seed"]): gained(row) for row in rows}
     lines = ["| seed | " + " | ".join(methods) + " |", "|" + " --- |" * (len(methods) + 1)]
     lines += [f"| {seed} | " + " | ".join(f"{gain[method, seed]:+.1f} %" for method in methods) + " |"
               for seed in seeds]
+    mean = {method: np.mean([gain[method, seed] for seed in seeds]) for method in methods}
+    lines += ["| mean | " + " | ".join(f"{mean[method]:+.1f} %" for method in methods) + " |", ""]
     holds = True
     for peer in methods:
         if peer == "campaign" or "campaign" not in methods:
             continue
         ahead = sum(gain["campaign", seed] > gain[peer, seed] or np.isnan(gain[peer, seed]) for seed in seeds)
-        lines += ["", f"Ahead of {peer} in {ahead} of {len(seeds)} seeds."]
+        lead = np.array([gain["campaign", seed] - gain[peer, seed] for seed in seeds])
+        half = float(student.ppf(0.95, len(lead) - 1) * lead.std(ddof=1) / np.sqrt(len(lead))) if len(lead) > 1 else 0.0
+        lines += [f"- Ahead of {peer} in {ahead} of {len(seeds)} seeds, by {lead.mean():+.1f} points in the mean "
+                  f"(90 % interval {lead.mean() - half:+.1f} to {lead.mean() + half:+.1f})."]
         holds = holds and (peer == "GP" or ahead >= 0.8 * len(seeds))
     return "\n".join(lines), holds
 
@@ -166,37 +180,53 @@ def main() -> int:
     parser.add_argument("--spec", type=Path, default=ROOT / "jobs" / "llzo_nmc.yaml")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["full"])
     parser.add_argument("--home", type=Path, default=Path("build/equal"))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     base = campaign.load(args.spec)
-    content = {**base.model_dump(mode="json", exclude_none=True), **(QUICK if args.quick else {})}
-    args.home.mkdir(parents=True, exist_ok=True)
-    results = args.home / "results.jsonl"
-    known = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    rows, seeds = [], list(range(args.seeds))
+    pages, ahead = [], True
     with solvers(args.workers) as workers:
-        for seed in seeds:
-            spec = campaign.parse({**content, "seed": seed, "name": f"equal-{seed}"})
-            for method in args.methods:
-                row = next((each for each in known if (each["method"], each["spec"]) == (method, spec.digest)), None)
-                if row is None:
-                    row = measure(method, spec, args.home, workers)
-                    with results.open("a") as out:
-                        out.write(json.dumps(row) + "\n")
-                rows.append(row)
-                print(f"seed {seed}, {method}: cost {row['cost']}, reference {row['reference']}", file=sys.stderr,
-                      flush=True)
-    text, holds = table(rows, args.methods, seeds)
-    about = (f"Made by `python benchmarks/equal_budget.py{' --quick' if args.quick else ''}`: {base.name}, "
-             f"{spec.evaluations} designs of {spec.specimen.replicates} specimens each, gain in conductivity over the "
-             f"reference on {SCORED} fresh specimens.")
-    print(f"{about}\n\n{text}")
+        for size in args.sizes:
+            text, holds = compare(base, size, list(range(args.seeds)), args.methods, args.home / size, workers)
+            print(f"{text}\n", flush=True)
+            pages.append(text)
+            ahead = ahead and holds
     if args.out:
-        args.out.write_text(f"# The campaign beside its peers, on its own objective\n\n{about}\n\n{text}\n")
-    return 0 if holds else 1
+        args.out.write_text("# The campaign beside its peers, on its own objective\n\n" + "\n\n".join(pages) + "\n")
+    return 0 if ahead else 1
+
+
+def compare(base: Spec, size: str, seeds: list[int], methods: list[str], home: Path, workers: Workers
+            ) -> tuple[str, bool]:
+    """Measure what is not there yet; the table in words, and whether the campaign is ahead often enough."""
+    content = {**base.model_dump(mode="json", exclude_none=True), **SIZES[size]}
+    home.mkdir(parents=True, exist_ok=True)
+    results = home / "results.jsonl"
+    known = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    rows = []
+    for seed in seeds:
+        spec = campaign.parse({**content, "seed": seed, "name": f"equal-{seed}"})
+        for method in methods:
+            row = next((each for each in known if (each["method"], each["spec"]) == (method, spec.digest)), None)
+            if row is None:
+                row = measure(method, spec, home, workers)
+                with results.open("a") as out:
+                    out.write(json.dumps(row) + "\n")
+            rows.append(row)
+            print(f"{size}, seed {seed}, {method}: cost {row['cost']}, reference {row['reference']}", file=sys.stderr,
+                  flush=True)
+    text, holds = table(rows, methods, seeds)
+    mean = {method: float(np.mean([gained(row) for row in rows if row["method"] == method])) for method in methods}
+    if "campaign" in mean:
+        own = [gained(row) for row in rows if row["method"] == "campaign"]
+        record("search", f"{base.name}, {spec.evaluations} designs", "gain over the reference [%]", mean.pop("campaign"),
+               mean, less_is_better=False, spread=f"({min(own):.1f} to {max(own):.1f})", note=f"{len(seeds)} seeds")
+    about = (f"Made by `python benchmarks/equal_budget.py --sizes {size}`: {base.name}, {spec.evaluations} designs of "
+             f"{spec.specimen.replicates} specimens each, gain in conductivity over the reference on {SCORED} fresh "
+             "specimens.")
+    return f"{about}\n\n{text}", holds
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """What one driver can feed: solves that only sleep, kept with a real graph in a real ledger, on solver actors.
 
-    python benchmarks/orchestration.py [--pools 1,2,4,8,16] [--sleep 0.5] [--solves 40] [--steps 12] [--long 500]
+    python benchmarks/orchestration.py [--pools 1,2,4,8,16] [--sleep 0.5] [--solves 40] [--steps 3,12,36] [--long 500]
 
 feed       independent solves through desk, ledger and pool: solves per second, and the share of the actors' time
            that is spent solving. Actors ask for next to no CPU, so that a small machine holds many.
-campaign   an annealing campaign of two solvers, chains on Tune: its time against what its solves alone would take.
+campaign   annealing campaigns of two solvers, chains on Tune: their time against what their solves alone take. The
+           line through them says what is paid once for a campaign, what with each solve, and from how many solves
+           on both together are 5 %.
 long       a campaign of that many designs, two solves each, of 0.02 s: memory, processes and open files of the
            driver after a quarter of them, and at the end.
 
 Each measurement is one line of a JSONL file, so that it can be stopped and goes on where it was; those of another
 version of the code are made again. `loaded` is the machine's load average over its CPUs when it began: beyond one,
-the actors wait for a CPU even to sleep. Ends with 3 if the campaign costs more than 5 % on top, or two solvers
-are busy less than 90 % of the time.
+the actors wait for a CPU even to sleep, and what they sleep over their time counts as solving. Ends with 3 if a
+campaign of 200 solves or more costs more than 5 % on top, or two solvers are busy less than 90 % of the time.
 """
 
 import argparse
@@ -48,6 +50,7 @@ SPEC = {"name": "orchestration", "seed": 1, "reference": {"coating": "bare"},
         "specimen": {"size_nm": [100, 100], "pixel_size_nm": 5, "replicates": 2},
         "confirm": {"designs": 1, "specimens": 3}}
 SHORT_S = 0.02  #: a solve of the long campaign
+MOST, ENOUGH = 0.05, 200  #: of solving may come on top, in a campaign of so many solves
 
 
 def sleeper(seconds: float, graph: FeatureGraph | None) -> Callable[[Task], Outcome]:
@@ -55,9 +58,10 @@ def sleeper(seconds: float, graph: FeatureGraph | None) -> Callable[[Task], Outc
     def solve(task: Task) -> Outcome:
         if task.kind == "graph":
             return Outcome(key=task.key, graph=graph)
+        began = time.perf_counter()
         time.sleep(seconds)
         sigma = 1e-6 * (1 + rng.stream(task.seed, "sleeper").random()) * task.parameters["cosintering_temperature_C"]
-        return Outcome(key=task.key, seconds=seconds, graph=graph, values={
+        return Outcome(key=task.key, seconds=time.perf_counter() - began, graph=graph, values={
             "sigma_eff_S_per_cm": sigma, "asr_ohm_cm2": 1e-5 / sigma, "percolates": True, "reason": None, "budget": {}})
     return solve
 
@@ -158,7 +162,8 @@ def wanted(args: argparse.Namespace) -> list[dict[str, Any]]:
     """The measurements, by what decides them."""
     feeds = [{"what": "feed", "pool": int(pool), "sleep": args.sleep, "solves": args.solves}
              for pool in args.pools.split(",")]
-    return [*feeds, {"what": "campaign", "pool": 2, "sleep": 0.5, "steps": args.steps},
+    return [*feeds, *({"what": "campaign", "pool": 2, "sleep": 0.5, "steps": int(steps)}
+                      for steps in args.steps.split(",")),
             {"what": "long", "pool": 2, "sleep": SHORT_S, "designs": args.long}]
 
 
@@ -186,13 +191,24 @@ def tell(row: dict[str, Any]) -> str:
             f"{row['files_on_disk']} files on disk {loaded}")
 
 
+def line(rows: list[dict[str, Any]]) -> str:
+    """What campaigns cost beyond their solves: once, and with each solve."""
+    solves = np.array([row["solves"] for row in rows], dtype=float)
+    share, fixed = np.polyfit(solves, [row["wall_s"] - row["solving_s"] for row in rows], 1)
+    alone = float(np.mean([row["solving_s"] / row["solves"] for row in rows]))
+    room = MOST * alone - share
+    reached = f"from {max(0.0, fixed) / room:.0f} solves on" if room > 0 else "with no number of solves"
+    return (f"campaign {fixed:.2f} s for each campaign and {share / alone:.1%} of solving; both together are at most "
+            f"{MOST:.0%} {reached}")
+
+
 def main() -> int:
     """Measure what is not there yet, and tell all."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--pools", default="1,2,4,8,16")
     options.add_argument("--sleep", type=float, default=0.5)
     options.add_argument("--solves", type=int, default=40, help="per actor")
-    options.add_argument("--steps", type=int, default=12)
+    options.add_argument("--steps", default="3,12,36", help="of a chain in each of two rounds")
     options.add_argument("--long", type=int, default=500, help="designs, two solves each")
     options.add_argument("--results", type=Path, default=Path("build/orchestration.jsonl"))
     args = options.parse_args()
@@ -217,7 +233,10 @@ def main() -> int:
             elif row["what"] == "campaign":
                 record("orchestration", f"campaign of {row['solves']} solves", "% on top of solving",
                        100 * row["overhead"], {}, note=f"{row['pool']} solvers of {row['sleep']:g} s")
-    good = all(row["overhead"] <= 0.05 for row in rows if row["what"] == "campaign") and all(
+    campaigns = [row for row in rows if row["what"] == "campaign"]
+    if len(campaigns) > 1:
+        print(line(campaigns))
+    good = all(row["overhead"] <= MOST for row in campaigns if row["solves"] >= ENOUGH) and all(
         row["efficiency"] >= 0.9 for row in rows if row["what"] == "feed" and row["pool"] == 2)
     return 0 if good else 3
 
