@@ -57,8 +57,8 @@ def steps(place: Path) -> dict[str, list[list[str]]]:
         "frame": [[*ssbray, "train", "segmenter", "--data", images, "--out", segmenter, "--steps", "40", "--members",
                    "1"], [*script["frame"], "--model", segmenter]],
         "graph": [[*script["graph"]]],
-        "campaign": [[*script["equal_budget"], "--sizes", "few", "--home", str(place / "equal")],
-                     [*script["fidelity"]]],
+        "campaign": [[*script["fidelity"]],
+                     [*script["equal_budget"], "--sizes", "few", "--home", str(place / "equal")]],
         "orchestration": [[*script["orchestration"]]],
         "serving": [[*script["serving"], "--segmenter", segmenter, "--surrogate", model]],
     }
