@@ -223,7 +223,8 @@ def compare(base: Spec, size: str, seeds: list[int], methods: list[str], home: P
     if "campaign" in mean:
         own = [gained(row) for row in rows if row["method"] == "campaign"]
         record("search", f"{base.name}, {spec.evaluations} designs", "gain over the reference [%]",
-               mean.pop("campaign"), mean, less_is_better=False, spread=f"({min(own):.1f} to {max(own):.1f})", note=f"{len(seeds)} seeds")
+               mean.pop("campaign"), mean, less_is_better=False, spread=f"({min(own):.1f} to {max(own):.1f})",
+               note=f"{len(seeds)} seeds")
     about = (f"Made by `python benchmarks/equal_budget.py --sizes {size}`: {base.name}, {spec.evaluations} designs of "
              f"{spec.specimen.replicates} specimens each, gain in conductivity over the reference on {SCORED} fresh "
              "specimens.")
