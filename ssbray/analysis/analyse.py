@@ -70,8 +70,6 @@ def analyse(micrograph: Micrograph, model: Segmenter, ask: Ask, solver: Callable
     warnings = list(found.notes)
     if not trust.specimens:
         warnings.append("the intervals are not calibrated: the model was trained without specimens kept for that")
-    if model.unlike:
-        warnings.append(model.unlike)
     if ask.dropout:
         warnings.append("the calibration is that of the ensemble, not of passes with dropped channels")
     step = int(np.ceil(np.sqrt(centre.labels.size / SOLVED_PIXELS)))

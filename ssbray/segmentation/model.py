@@ -21,7 +21,7 @@ from ssbray.errors import InputError
 from ssbray.files import dump_json, write_bytes, write_json
 from ssbray.segmentation.fusion import Composition, fused
 from ssbray.segmentation.inputs import Planes, gathered, named, planes
-from ssbray.segmentation.mirrored import CHOICES, Mirrored, seen_from
+from ssbray.segmentation.mirrored import CHOICES, seen_from
 from ssbray.segmentation.net import STRIDE, Net, Size, folded, placed
 from ssbray.segmentation.readout import Readout
 from ssbray.segmentation.segmentation import Segmentation
@@ -138,7 +138,7 @@ class Segmenter:
 
     def planes(self, micrograph: Micrograph) -> tuple[Planes, tuple[str, ...]]:
         """What the nets are given of a micrograph, at the model's scale, and what the user should know."""
-        notes = []
+        notes = [self.unlike] if self.unlike else []
         micrograph = named(micrograph, self.images)
         usable, why = self._maps(micrograph)
         if why:
@@ -186,7 +186,7 @@ class Segmenter:
         return logits(self.passes, found, device=device, tile=tile)
 
     @cached_property
-    def passes(self) -> tuple[Net | Mirrored, ...]:
+    def passes(self) -> tuple[Net, ...]:
         """The nets as they are used: folded (`net.folded`), in each orientation (`mirrored.seen_from`)."""
         return seen_from([folded(net) for net in self.nets], self.orientations)
 

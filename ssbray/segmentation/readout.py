@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ssbray.segmentation.calibrate import averaged
 from ssbray.segmentation.net import HEADS
 
 ROWS = 64  #: of a piece that are worked on at a time: as much as stays in a processor's cache
@@ -39,17 +38,21 @@ class Readout:
             self._take((there, place[1]), [answer[:, rows].contiguous() for answer in answers])
 
     def _take(self, place: tuple[slice, slice], answers: Sequence[Tensor]) -> None:
-        everywhere = (slice(None), *place)
-        each = [averaged([answer[: self.classes]], self._temperature, self._bias) for answer in answers]
-        mean = each[0] if len(each) == 1 else torch.stack(each).mean(dim=0)
-        self._share[everywhere] = mean.cpu()
-        if len(each) > 1:
-            own = torch.stack([_entropy(share) for share in each]).mean(dim=0)
-            self._doubt[place] = (_entropy(mean) - own).clamp(min=0).cpu()
-        lines = [answer[self.classes : -1].float().sigmoid() for answer in answers]
-        away = [answer[-1].float().clamp(0, 1) for answer in answers]
-        self._heads[(slice(None, -1), *place)] = (lines[0] if len(lines) == 1 else torch.stack(lines).mean(dim=0)).cpu()
-        self._heads[(-1, *place)] = (away[0] if len(away) == 1 else torch.stack(away).mean(dim=0)).cpu()
+        mean, own = shares(answers[0][: self.classes], self._temperature, self._bias, len(answers) > 1)
+        lines = answers[0][self.classes : -1].float().sigmoid()
+        away = answers[0][-1].float().clamp(0, 1)
+        for answer in answers[1:]:
+            share, entropy = shares(answer[: self.classes], self._temperature, self._bias)
+            mean, own = mean.add_(share), own.add_(entropy)
+            lines += answer[self.classes : -1].float().sigmoid()
+            away += answer[-1].float().clamp(0, 1)
+        if (count := len(answers)) > 1:
+            for total in (mean, own, lines, away):
+                total /= count
+            self._doubt[place] = torch.special.entr(mean).sum(dim=0).sub_(own).clamp_(min=0).cpu()
+        self._share[(slice(None), *place)] = mean.cpu()
+        self._heads[(slice(None, -1), *place)] = lines.cpu()
+        self._heads[(-1, *place)] = away.cpu()
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], dict[str, NDArray[np.float16]]]:
         """Probability (C, H, W), doubt (H, W) [nat], and heads by name, (H, W) each."""
@@ -57,5 +60,14 @@ class Readout:
                 dict(zip(HEADS, self._heads.numpy(), strict=True)))
 
 
-def _entropy(share: Tensor) -> Tensor:
-    return -torch.special.xlogy(share, share).sum(dim=0)
+def shares(logits: Tensor, temperature: float, bias: Sequence[float], doubt: bool = True) -> tuple[Tensor, Tensor]:
+    """softmax(logits / temperature + bias), (C, ...), and with `doubt` its entropy, (...) [nat], of one exponential."""
+    shift = torch.tensor(bias, dtype=torch.float32, device=logits.device).reshape(-1, *[1] * (logits.dim() - 1))
+    scaled = torch.add(shift, logits, alpha=1 / temperature)
+    scaled -= scaled.amax(dim=0)
+    share = scaled.exp()
+    total = share.sum(dim=0)
+    share /= total
+    if not doubt:
+        return share, torch.zeros_like(total)
+    return share, total.log_().sub_(scaled.mul_(share).sum(dim=0))

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssbray.segmentation.inputs import Planes
-from ssbray.segmentation.mirrored import Mirrored
 from ssbray.segmentation.net import STRIDE, UNIT, Net, reach
 from ssbray.segmentation.views import assemble, with_presence
 
@@ -65,7 +64,7 @@ def run(part: nn.Module, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
     return part(*(x.contiguous(memory_format=torch.channels_last) for x in inputs))
 
 
-def coarse_features(net: Net | Mirrored, cells: Tensor, device: str, size: int = CELLS) -> Tensor:
+def coarse_features(net: Net, cells: Tensor, device: str, size: int = CELLS) -> Tensor:
     """Features (1, width, h, w) of the coarse part, on the processor; in pieces where the image is large."""
     multiple = UNIT // STRIDE
     halo = -(-reach()[0] // UNIT) * multiple
@@ -82,7 +81,7 @@ def coarse_features(net: Net | Mirrored, cells: Tensor, device: str, size: int =
     return found
 
 
-def logits(nets: Sequence[Net | Mirrored], planes: Planes, *, device: str = "cpu", tile: int | None = TILE,
+def logits(nets: Sequence[Net], planes: Planes, *, device: str = "cpu", tile: int | None = TILE,
            coarse: int = CELLS) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
     """Run nets over an image; tile=None takes it in one piece.
 
