@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,12 +69,10 @@ def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: 
             done += 1
             if progress is not None:
                 progress(done, total)
-        trust = Trust(correlation_px=length)
         ratios = _ratios(rows)
-        everything = np.concatenate([np.array(values) for values in ratios.values()])
-        miss = abs(float(np.mean(everything <= 1)) - COVERAGE)
-        if best is None or miss < best[0]:
-            best = (miss, trust, ratios)
+        width = _width(rows, factors(ratios))
+        if best is None or width < best[0]:
+            best = (width, Trust(correlation_px=length), ratios)
     assert best is not None
     _, trust, ratios = best
     if set(model.classes) <= set(CLASSES) and all(sheet_of(each.micrograph, {}, materials.load()).known
@@ -121,6 +119,19 @@ def _ratios(rows: Sequence[Row]) -> dict[str, list[float]]:
     return ratios | {name: [math.inf] * max(FEW, len(ratios[name])) for name in hopeless}
 
 
+def _width(rows: Sequence[Row], found: Mapping[str, float | None]) -> float:
+    """Mean logarithm of the half widths that hold: the sharper, the less; infinite where nothing holds."""
+    logs = []
+    for row in rows:
+        factor = Trust(widths={name: math.inf if value is None else value for name, value in found.items()}
+                       ).width(row.name)
+        middle = value_of(row.name, row.centre, row.draws)
+        half = float(np.mean(half_widths(middle, row.draws, abs(middle))))
+        if half > 0 and 0 < factor < math.inf:
+            logs.append(math.log(factor * half))
+    return float(np.mean(logs)) if logs else math.inf
+
+
 def _of_sigma(cases: Sequence[Case], trust: Trust, seed: int, progress: Progress | None, done: int, total: int
               ) -> dict[str, list[float]]:
     """The same of the logarithm of the conductivity."""
@@ -146,10 +157,11 @@ def _of_sigma(cases: Sequence[Case], trust: Trust, seed: int, progress: Progress
 def factors(ratios: dict[str, list[float]]) -> dict[str, Any]:
     """Factor of each quantity, of each kind and of all: the conformal quantile of the ratios (Vovk et al. 2005).
 
-    None where it is infinite: no factor holds nine times in ten.
+    Interpolated between neighbours: with twenty specimens the next one up would hold 19 times in 21 and with
+    seventeen 17 in 18, not nine in ten. None where it is infinite: no factor holds nine times in ten.
 
-    >>> factors({"a": [0.5] * 18 + [2.0] * 2})["a"]
-    2.0
+    >>> round(factors({"a": [0.5] * 18 + [2.0] * 2})["a"], 6)
+    1.85
     """
     pools: dict[str, list[float]] = {}
     for name, values in ratios.items():
@@ -159,6 +171,15 @@ def factors(ratios: dict[str, list[float]]) -> dict[str, Any]:
     found: dict[str, float] = {"all": math.inf}  # where all is missed, nothing holds
     for name, values in pools.items():
         if len(values) >= FEW or name == "all":
-            ordered = sorted(values)
-            found[name] = float(ordered[min(len(ordered), math.ceil(COVERAGE * (len(ordered) + 1))) - 1])
+            found[name] = _quantile(sorted(values))
     return {name: value if math.isfinite(value) else None for name, value in found.items()}
+
+
+def _quantile(ordered: Sequence[float]) -> float:
+    """Between the values next to place `COVERAGE` (n + 1); infinite if that is beyond or next to an infinite one."""
+    place = min(COVERAGE * (len(ordered) + 1), len(ordered)) - 1
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    if not math.isfinite(ordered[high]):
+        return ordered[low] if place == low else math.inf
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])

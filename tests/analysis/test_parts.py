@@ -156,7 +156,7 @@ def test_conformal_factors_cover_as_promised(n):
     """Ratios of new cases stay below the factor of n old ones nine times in ten."""
     random = rng.stream(n, "ratios")
     hits = [random.gamma(2.0) <= factors({"a": list(random.gamma(2.0, size=n))})["a"] for _ in range(3000)]
-    assert 0.885 < np.mean(hits) < 0.9 + 1.5 / n + 0.015
+    assert 0.88 < np.mean(hits) < 0.92
 
 
 def maps(*electrolyte_rows):
