@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ssbray import campaign
-from ssbray.campaign import progress
+from ssbray.campaign import progress, ranking
 from ssbray.campaign.ledger import Ledger
 from ssbray.campaign.spec import NAME
 from ssbray.cli.output import check_workers, directory, emit, json_option
@@ -23,6 +23,8 @@ def add(actions: Any) -> None:
     status.set_defaults(run=run_status)
     compare = actions.add_parser("compare", help="campaigns side by side")
     compare.add_argument("names", metavar="NAME", nargs="+")
+    compare.add_argument("--hyperscore", action="store_true", help="rank them, and the designs that each confirmed, by "
+                         "HyperScore as well, and show its parts")
     compare.set_defaults(run=run_compare)
     export = actions.add_parser("export", help="solves and steps as tables")
     export.add_argument("--to", metavar="DIR", help="where (default: DIR/NAME/export)")
@@ -102,22 +104,44 @@ def _status_lines(content: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def run_compare(args: argparse.Namespace) -> int:
     """One row per campaign; those that are not completed have no gain yet."""
-    rows = [_row(find(name, args.dir)) for name in dict.fromkeys(args.names)]
+    rows = [_row(find(name, args.dir), args.hyperscore) for name in dict.fromkeys(args.names)]
     if args.json:
         emit({"campaigns": rows}, True)
         return 0
-    print(f"{'campaign':<24} {'status':<12} {'objective':<20} {'best':>12} {'reference':>12} {'gain %':>9} "
-          f"{'90 % interval':>20} {'solves':>7} {'wall s':>9} {'core h':>9}")
+    wide = max(24, *(len(row["name"]) for row in rows))
+    print(f"{'campaign':<{wide}} {'status':<12} {'objective':<20} {'best':>12} {'reference':>12} {'gain %':>9} "
+          f"{'90 % interval':>20} {'solves':>7} {'wall s':>9} {'core h':>9}"
+          + (f" {'HyperScore':>11}" if args.hyperscore else ""))
     for row in rows:
         low, high = row["improvement_interval90_percent"] or (None, None)
         interval = f"{_number(low)} to {_number(high)}" if low is not None else "-"
-        print(f"{row['name']:<24} {row['status']:<12} {row['objective']:<20} {_number(row['best']):>12} "
+        print(f"{row['name']:<{wide}} {row['status']:<12} {row['objective']:<20} {_number(row['best']):>12} "
               f"{_number(row['reference']):>12} {_number(row['improvement_percent']):>9} {interval:>20} "
-              f"{row['fe_solves']:>7} {_number(row['wall_s']):>9} {_number(row['core_hours']):>9}")
+              f"{row['fe_solves']:>7} {_number(row['wall_s']):>9} {_number(row['core_hours']):>9}"
+              + (f" {_score(row['hyperscore']['score']):>11}" if args.hyperscore else ""))
+    if args.hyperscore:
+        _rank([row["hyperscore"] for row in rows])
     return 0
 
 
-def _row(place: Path) -> dict[str, Any]:
+def _rank(scores: list[dict[str, Any]]) -> None:
+    """The parts behind the scores, highest V first: of the campaigns, then of the designs of each."""
+    parts = list(scores[0]["parts"])
+    print("\nHyperScore: a ranking, by a formula that is recalled and was never checked against a print of it; V is "
+          "the geometric\nmean of the parts, each in (0, 1]. What counts are the columns above.")
+    print(f"{'':<34} {'HyperScore':>11} {'V':>7} " + " ".join(f"{name:>11}" for name in parts))
+    ranked = sorted(scores, key=lambda score: -(score["value"] or 0.0))
+    for depth, score in [pair for each in ranked for pair in ((0, each), *((1, design) for design in each["designs"]))]:
+        lacks = f"  no score without {', '.join(score['missing'])}" if score["missing"] else ""
+        print(f"{'  ' * depth + score['name']:<34} {_score(score['score']):>11} {_number(score['value']):>7} "
+              + " ".join(f"{_number(score['parts'][name]):>11}" for name in parts) + lacks)
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _row(place: Path, scored: bool) -> dict[str, Any]:
     state = progress.read(place)
     with Ledger(place, write=False) as ledger:
         spec = progress.spec_of(ledger, place.name)
@@ -135,7 +159,13 @@ def _row(place: Path) -> dict[str, Any]:
             "evaluations": spec.evaluations, "fe_solves": state["fe_solves"],
             "solves_taken_over": state["cost"]["solves_taken_over"], "wall_s": state["cost"]["wall_s"],
             "core_hours": state["cost"]["core_hours"], "price": state["cost"]["price"],
-            "trajectory_sha256": summary["trajectory_sha256"] if summary else None}
+            "trajectory_sha256": summary["trajectory_sha256"] if summary else None,
+            "hyperscore": _hyperscore(spec, summary) if scored else None}
+
+
+def _hyperscore(spec: campaign.Spec, summary: dict[str, Any] | None) -> dict[str, Any]:
+    designs = [] if summary is None else ranking.designs(spec, summary)
+    return {**ranking.campaign(spec, summary).described(), "designs": [design.described() for design in designs]}
 
 
 def _number(value: float | None) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ssbray.campaign import hyperscore
 from ssbray.campaign.report.words import between, number, parameter
-from ssbray.study import hyperscore
 from ssbray.study.diary import Content
 from ssbray.study.run import BLIND, REFERENCE
 from ssbray.study.spec import Study

@@ -58,6 +58,27 @@ def test_compare_shows_gains_side_by_side(cli, home, made):
     assert f"{made[2]['improvement_percent']:.4g}" in lines[2]
 
 
+def test_compare_ranks_by_hyperscore_when_asked(cli, home, made):
+    _, plain, _ = cli("campaign", "compare", "one", "two", "--dir", home, "--json")
+    assert [row["hyperscore"] for row in plain["campaigns"]] == [None, None]
+    (home / "two" / "summary.json").unlink()
+    code, out, _ = cli("campaign", "compare", "two", "one", "--dir", home, "--hyperscore", "--json")
+    assert code == 0
+    unfinished, whole = [row["hyperscore"] for row in out["campaigns"]]
+    assert (unfinished["score"], unfinished["designs"]) == (None, [])
+    assert unfinished["missing"] == ["accuracy", "calibration", "gain", "novelty"]
+    assert 100 < whole["score"] < 112
+    assert whole["parts"]["gain"] == pytest.approx(1 - 1 / (1 + made[1]["improvement_percent"] / 100))
+    _, out, _ = cli("campaign", "compare", "two", "one", "--dir", home, "--hyperscore")
+    table, parts = out.split("\n\n")
+    assert [line.split()[0] for line in table.splitlines()[1:]] == ["two", "one"]  # as they were named
+    assert "recalled" in parts
+    lines = parts.splitlines()[3:]
+    assert lines[0].startswith("one ")  # by V
+    assert lines[1].startswith("  ")
+    assert lines[-1].endswith("no score without accuracy, calibration, gain, novelty")
+
+
 def test_compare_shows_what_is_not_finished_too(cli, home):
     (home / "two" / "summary.json").unlink()
     _, out, _ = cli("campaign", "compare", "one", "two", "--dir", home, "--json")

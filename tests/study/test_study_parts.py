@@ -13,7 +13,7 @@ import yaml
 from ssbray import study
 from ssbray.campaign.task import Outcome
 from ssbray.errors import InputError
-from ssbray.study import gains, hyperscore, layer, samples, transport
+from ssbray.study import gains, layer, samples, transport
 from ssbray.study.diary import Diary
 
 JOB = Path(__file__).parents[2] / "jobs" / "study.yaml"
@@ -143,22 +143,6 @@ def test_a_damaged_stage_is_named(tmp_path):
     path.write_text(path.read_text()[:-9])
     with pytest.raises(InputError, match=r"a\.json"):
         Diary(tmp_path).stage("a", 1, dict)
-
-
-def test_hyperscore_grows_with_v_and_is_recalled_from_its_formula():
-    values = [hyperscore.hyperscore(v) for v in (0.1, 0.5, 0.9, 1.0)]
-    assert values == sorted(values)
-    assert values[-1] == pytest.approx(100 * (1 + (1 / 3) ** 2))  # sigmoid(-ln 2) is one third
-    for wrong in (0.0, 1.1, -1.0):
-        with pytest.raises(InputError):
-            hyperscore.hyperscore(wrong)
-
-
-def test_no_part_of_v_can_be_bought_with_another():
-    assert hyperscore.joined({"a": 0.25, "b": 1.0}) == pytest.approx(0.5)
-    assert hyperscore.joined({"a": 1e-6, "b": 1.0}) < 0.01
-    assert hyperscore.gain(35) == pytest.approx(1 - 1 / 1.35)
-    assert hyperscore.gain(-20) == hyperscore.gain(-100) == 1e-6
 
 
 def test_images_and_truths_are_compared_where_both_conduct():

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ssbray.errors import InputError
 
 BETA, GAMMA, KAPPA = 5.0, -math.log(2), 2.0
+LEAST = 1e-6  #: of a part that is there and counts for nothing
 
 
 def hyperscore(value: float, beta: float = BETA, gamma: float = GAMMA, kappa: float = KAPPA) -> float:
@@ -45,7 +46,7 @@ def gain(percent: float) -> float:
     >>> round(gain(35.0), 3)
     0.259
     """
-    return max(1e-6, 1 - 1 / (1 + percent / 100)) if percent > -100 else 1e-6
+    return max(LEAST, 1 - 1 / (1 + percent / 100)) if percent > -100 else LEAST
 
 
 def joined(parts: Mapping[str, float]) -> float:
