@@ -152,6 +152,7 @@ class TrackingSection(Section):
     """MLflow. Without a URI: an SQLite store beside the campaigns."""
 
     uri: str | None = None
+    artifacts: str | None = None  #: URI or directory of the files of an experiment that is made now
     experiment: str = "ssbray"
 
 

@@ -130,7 +130,7 @@ def execute(spec: Spec, home: Path, solvers: int | None = None, cache: Path | No
     from ssbray.cluster.session import connect
     from ssbray.tracking import MLflowTracker
 
-    tracker = MLflowTracker(spec.tracking.uri, spec.tracking.experiment, home)
+    tracker = MLflowTracker(spec.tracking.uri, spec.tracking.experiment, home, spec.tracking.artifacts)
     with closing(tracker), CampaignProgress("starting") as bar, connect(), _term_pauses(directory), _disk(directory):
         from ssbray.cluster.annealers import TuneAnnealers
         from ssbray.cluster.learner import RayLearner

@@ -66,18 +66,20 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def run_register(args: argparse.Namespace) -> int:
-    """Score, keep, and try for the title."""
+    """Score, keep, and try for the title: 0 when it won it, or when there is none to win by scores."""
     from ssbray import tracking
 
     place = Path(args.model)
-    if (place / "card.json").exists():  # nets of a segmenter; it has neither likelihood nor coverage to be judged by
+    judged = not (place / "card.json").exists()  # nets of a segmenter have neither likelihood nor coverage
+    if not judged:
         version = tracking.register(_uri(args), tracking.SEGMENTER, place, None)
     else:
         if args.data is None:
             raise InputError("--data", None, "is needed to score a surrogate: name a store of `ssbray dataset build`")
         (scores,) = _scored([place], Path(args.data))
         version = tracking.register(_uri(args), tracking.SURROGATE, place, scores)
-    return _tell(tracking.promote(_uri(args), version.name, version.version), version.name, args)
+    code = _tell(tracking.promote(_uri(args), version.name, version.version), version.name, args)
+    return code if judged else 0
 
 
 def run_promote(args: argparse.Namespace) -> int:

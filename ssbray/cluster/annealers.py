@@ -1,16 +1,19 @@
 """One Ray Tune trial per chain. Trials post their requests in a mailbox; the driver answers them.
 
 The driver alone talks to the solvers and the ledger, so trials hold no CPU and no state that would
-be missed: one that is lost starts its walk again and is given the answers it had before.
+be missed: one that is lost starts its walk again and is given the answers it had before. One that is
+not there yet is not waited for either: the driver walks its chain until it has caught up.
 """
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import threading
+import time
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,52 +24,14 @@ from ray.tune.logger import JsonLoggerCallback
 
 from ssbray.campaign.walk import Evaluate, Meet, Plan, Request, walk
 from ssbray.campaign.workers import Counter
+from ssbray.cluster.lead import Lead
+from ssbray.cluster.mailbox import Mailbox, opened, seal
+from ssbray.errors import SsbrayWarning
 
-HEAD = {"CPU": 0, "node:__internal_head__": 0.001}  #: beside the driver, and never waiting for a solver's CPU
-PATIENCE_S = 0.02
-FAREWELL_S = 180.0  #: for the trials to end when the campaign stops early
-
-
-class _Mailbox:
-    """Requests of the chains in, answers out; every answer is kept for a trial that must start again."""
-
-    def __init__(self) -> None:
-        self._requests: asyncio.Queue[tuple[int, int, Request]] = asyncio.Queue()
-        self._asked: set[tuple[int, int]] = set()
-        self._answers: dict[tuple[int, int], Any] = {}
-        self._news = asyncio.Condition()
-        self._over = False
-
-    async def post(self, index: int, number: int, request: Request) -> Any:
-        """Hand in a chain's request of that number, once however often it is posted, and wait for its answer.
-
-        None when the campaign has stopped.
-        """
-        if (index, number) not in self._asked:
-            self._asked.add((index, number))
-            self._requests.put_nowait((index, number, request))
-        async with self._news:
-            await self._news.wait_for(lambda: self._over or (index, number) in self._answers)
-        return None if self._over else self._answers[index, number]
-
-    async def take(self) -> list[tuple[int, int, Request]]:
-        """All requests that are there, at least one."""
-        taken = [await self._requests.get()]
-        while not self._requests.empty():
-            taken.append(self._requests.get_nowait())
-        return taken
-
-    async def reply(self, index: int, number: int, answer: Any) -> None:
-        """Answer a chain's request of that number."""
-        self._answers[index, number] = answer
-        async with self._news:
-            self._news.notify_all()
-
-    async def close(self) -> None:
-        """The campaign stops: send everybody home."""
-        self._over = True
-        async with self._news:
-            self._news.notify_all()
+BESIDE_DRIVER = {"node:__internal_head__": 0.001}
+HEAD = {"CPU": 0, **BESIDE_DRIVER}  #: on the head, and never waiting for a solver's CPU
+PATIENCE_S = 0.02  #: for a solve, before the mailbox is looked into again
+FAREWELL_S = 180.0  #: for Tune to end when the campaign does
 
 
 class ChainTrial(tune.Trainable):
@@ -85,7 +50,7 @@ class ChainTrial(tune.Trainable):
 
     def _ask(self, request: Request) -> None:
         self._request = request
-        self._answer = self._mailbox.post.remote(self._index, self._number, request)
+        self._answer = self._mailbox.post.remote(self._index, self._number, seal(request))
 
     def step(self) -> dict[str, Any]:
         """Walk to the next meeting and a little further, or to the end."""
@@ -98,7 +63,7 @@ class ChainTrial(tune.Trainable):
                 return {"chain": self._index, "done": True}
             self._number += 1
             try:
-                self._ask(self._walk.send(answer))
+                self._ask(self._walk.send(opened(answer)))
             except StopIteration:
                 return {"chain": self._index, **self._report, "done": True}
             if isinstance(self._request, Meet):
@@ -114,71 +79,86 @@ class ChainTrial(tune.Trainable):
         """Nothing to load."""
 
 
+class _Lost(tune.Callback):
+    """Chains whose trials have failed for good."""
+
+    def __init__(self) -> None:
+        self.chains: deque[int] = deque()
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        """One more."""
+        self.chains.append(int(trial.config["chain"]))
+
+
 class TuneAnnealers:
     """Chains as the trials of one Tune experiment."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.ahead: dict[int, int] = {}  #: per chain, answers it had been given when its trial took over
 
     @contextmanager
     def begin(self, plan: Plan, chains: int) -> Iterator[Callable[[Counter], None]]:
-        """Start the trials, which takes seconds, and let them wait; what is given walks them to their last meeting.
+        """Start the trials, which takes seconds; what is given walks them to their last meeting.
 
-        Tune comes to its end behind whatever is done next, until the context is left.
+        Nobody waits for the trials: they come up behind whatever is done meanwhile. When the context is left those that
+        still ask are sent home, and Tune ends in order.
         """
-        mailbox = ray.remote(num_cpus=0, max_concurrency=4 * chains + 4)(_Mailbox).remote()
+        mailbox = ray.remote(num_cpus=0, resources=BESIDE_DRIVER, max_concurrency=4 * chains + 4)(Mailbox).remote()
         storage = self._directory / "tune"
         shutil.rmtree(storage, ignore_errors=True)
         storage.mkdir(mode=0o700, parents=True)
+        self._lost = _Lost()
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(ChainTrial, plan=plan, mailbox=mailbox), HEAD),
             param_space={"chain": tune.grid_search(list(range(chains)))},
             tune_config=tune.TuneConfig(max_concurrent_trials=None, reuse_actors=False),
             run_config=tune.RunConfig(name="chains", storage_path=str(storage.resolve()), verbose=0,
-                                      callbacks=[JsonLoggerCallback()],  # Tune complains where it finds no result file
+                                      callbacks=[JsonLoggerCallback(), self._lost],  # Tune misses the first's files
                                       failure_config=tune.FailureConfig(max_failures=3)))
         self._error: BaseException | None = None
+        self.ahead = {}
         trials = threading.Thread(target=self._fit, args=(tuner,), daemon=True, name="tune")
         trials.start()
         try:
-            yield partial(self._serve, trials, mailbox, plan.rounds, chains)
-            trials.join(timeout=FAREWELL_S)
-        except BaseException:
-            self._dismiss(trials, mailbox)
-            raise
+            yield partial(self._serve, trials, mailbox, Lead(plan, chains))
         finally:
-            ray.kill(mailbox)
+            self._dismiss(trials, mailbox)
             shutil.rmtree(storage, ignore_errors=True)
         if self._error is not None:
-            raise self._error
+            why = " ".join(str(self._error).split())[:300] or type(self._error).__name__
+            warnings.warn(f"Ray Tune lost trials, and the driver walked their chains ({why})", SsbrayWarning,
+                          stacklevel=2)
 
-    def _serve(self, trials: threading.Thread, mailbox: Any, rounds: int, chains: int, counter: Counter) -> None:
+    def _serve(self, trials: threading.Thread, mailbox: Any, lead: Lead, counter: Counter) -> None:
         """Pass requests to the counter and answers back, until every chain has been told the outcome of its last."""
-        open_: dict[int, int] = {}  # chain -> number of its request
-        last: set[int] = set()  # chains whose open request is their last meeting
-        taking = mailbox.take.remote()
-        while chains and trials.is_alive():
-            taken, _ = ray.wait([taking], timeout=PATIENCE_S / 2)
+        self.ahead = lead.ahead
+        lead.begin(counter)
+        taking, idle = mailbox.take.remote(), False
+        while lead.left:
+            while self._lost.chains:
+                lead.retake(self._lost.chains.popleft(), counter)
+            if not trials.is_alive():
+                for index in lead.ahead:
+                    lead.retake(index, counter)
+            taken, _ = ray.wait([taking], timeout=PATIENCE_S if idle else 0)
             if taken:
                 for index, number, request in ray.get(taking):
-                    open_[index] = number
-                    if isinstance(request, Meet) and request.round == rounds:
-                        last.add(index)
-                    counter.accept(index, request)
+                    lead.posted(index, number, opened(request), counter)
                 taking = mailbox.take.remote()
-            for index, answer in counter.pump(timeout_s=PATIENCE_S):
-                mailbox.reply.remote(index, open_[index], answer)
-                chains -= index in last
-        if self._error is not None:
-            raise self._error
+            began = time.monotonic()
+            answers = counter.pump(timeout_s=PATIENCE_S)
+            idle = not answers and time.monotonic() - began < PATIENCE_S / 2  # no solve is there to wait for
+            for index, answer in answers:
+                mailbox.reply.remote(index, lead.number(index), seal(answer))
+                lead.answered(index, answer, counter)
 
     def _dismiss(self, trials: threading.Thread, mailbox: Any) -> None:
-        """Let Tune end in order; left alone it would start a cluster of its own when this one is gone."""
-        try:
+        """Send home who still waits for an answer, and let Tune end in order; it must not outlive its cluster."""
+        with suppress(ray.exceptions.RayError):  # the mailbox is gone, and with it the trials' requests
             ray.get(mailbox.close.remote(), timeout=FAREWELL_S)
-        except ray.exceptions.RayError:  # the mailbox's machine is gone, and with it the trials' requests
-            return
         trials.join(timeout=FAREWELL_S)
+        ray.kill(mailbox)
 
     def _fit(self, tuner: tune.Tuner) -> None:
         try:

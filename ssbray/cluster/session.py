@@ -79,7 +79,8 @@ def _begin(cpus: int | None) -> None:
             ray.init(log_to_driver=False, configure_logging=False)
         else:
             _require_token()
-            ray.init(num_cpus=cpus or len(os.sched_getaffinity(0)), include_dashboard=False, log_to_driver=False,
+            ray.init(address="local",  # else Ray joins whatever cluster was last started on this machine
+                     num_cpus=cpus or len(os.sched_getaffinity(0)), include_dashboard=False, log_to_driver=False,
                      configure_logging=False, object_store_memory=256 * 2**20, _node_ip_address="127.0.0.1")
     except Exception as error:  # Ray raises errors of every kind, from sockets to its own
         why = " ".join(str(error).split())[:300] or type(error).__name__

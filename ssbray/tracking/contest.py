@@ -25,6 +25,14 @@ class Scores:
         """For MLflow."""
         return {f"{PREFIX}{name}": str(getattr(self, name)) for name in ("nll", "coverage90", "n", "data")}
 
+    def in_words(self) -> str:
+        """For people, short enough for a column of MLflow's table.
+
+        >>> Scores(nll=-1.2345, coverage90=0.9, n=60, data="").in_words()
+        'NLL -1.234, covers 90 % (n 60)'
+        """
+        return f"NLL {self.nll:.3f}, covers {100 * self.coverage90:.0f} % (n {self.n})"
+
     @classmethod
     def of_tags(cls, tags: Mapping[str, str]) -> Scores | None:
         """What `as_tags` wrote; None if it is not there."""

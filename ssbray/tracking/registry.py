@@ -76,7 +76,8 @@ def register(uri: str, name: str, bundle: Path, scores: Scores | None, *, run_id
         run = run_id or client.create_run(experiment_of(client, uri, "ssbray-models"), run_name=name).info.run_id
         folder = f"{FOLDER}-{sha256[:12]}"
         client.log_artifacts(run, str(bundle), folder)
-        made = client.create_model_version(name, f"runs:/{run}/{folder}", run_id=run, tags=tags)
+        made = client.create_model_version(name, f"runs:/{run}/{folder}", run_id=run, tags=tags,
+                                          description=None if scores is None else scores.in_words())
         if own:
             client.set_terminated(run)
         return _version(client, name, int(made.version))

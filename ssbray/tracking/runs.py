@@ -48,13 +48,15 @@ class Runs:
         self._home.mkdir(parents=True, exist_ok=True)
         uri = store_uri(self._uri, self._home)
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        experiment = experiment_of(client, uri, record["experiment"])
+        experiment = experiment_of(client, uri, record["experiment"], record.get("artifacts"), self._home)
         name, who = record["name"], {"ssbray.campaign": record["name"], "ssbray.spec_sha256": record["spec_sha256"]}
         self.run_id = _find(client, experiment, {**who, "ssbray.role": "campaign"}, record["tags"], name, None)
-        client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in record["params"].items()])
         self._children = {chain: _find(client, experiment, {**who, "ssbray.role": "chain", "ssbray.chain": str(chain)},
                                        record["tags"], f"{name} chain {chain}", self.run_id)
                           for chain in range(record["chains"])}
+        params = [Param(key, str(value)) for key, value in record["params"].items()]
+        for run in (self.run_id, *self._children.values()):
+            client.log_batch(run, params=params)
         self._client = client
 
     def _phase(self, record: Mapping[str, Any]) -> None:
@@ -74,6 +76,9 @@ class Runs:
         self._log(self.run_id, [(0, record["metrics"])], record["time"])
         for chain, metrics in record["best_of_chains"].items():
             self._log(self._children[int(chain)], [(0, metrics)], record["time"])
+        for run, names in [(self.run_id, record.get("names", {})), *(
+                (self._children[int(chain)], each) for chain, each in record.get("names_of_chains", {}).items())]:
+            self._name(run, names)
         for name, value in record["tags"].items():
             self._client.set_tag(self.run_id, name, value)
         for name in record["files"]:
@@ -96,6 +101,17 @@ class Runs:
         decision = promote(uri, SURROGATE, version.version)
         self._client.set_tag(self.run_id, "ssbray.model", f"models:/{SURROGATE}/{version.version}")
         self._client.set_tag(self.run_id, "ssbray.champion", "yes" if decision.promoted else f"no: {decision.reason}")
+
+    def _name(self, run: str | None, names: Mapping[str, str]) -> None:
+        """Log choices as parameters, so that charts have axes for them.
+
+        MLflow never changes a parameter: where a later end of the same campaign chose otherwise, the tag of that name
+        has the newer choice.
+        """
+        from mlflow.entities import Param
+
+        known = self._client.get_run(run).data.params
+        self._client.log_batch(run, params=[Param(name, value) for name, value in names.items() if name not in known])
 
     def _log(self, run: str | None, rows: Sequence[tuple[int, Mapping[str, float]]], time_ms: int) -> None:
         """Log values that the run does not have at that step."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ssbray.tracking.store import describe, prepare
+from ssbray.tracking.store import KIND, describe, prepare
 
 PATIENCE_S = 60.0  #: for what is left to be said when the search has ended
 EXPERIMENT = "surrogate search"
@@ -92,7 +92,8 @@ class SearchTracker:
         client = MlflowClient(tracking_uri=self._uri)
         found = client.get_experiment_by_name(EXPERIMENT)
         return client, found.experiment_id if found else client.create_experiment(
-            EXPERIMENT, artifact_location=None if self._artifacts is None else self._artifacts.resolve().as_uri())
+            EXPERIMENT, artifact_location=None if self._artifacts is None else self._artifacts.resolve().as_uri(),
+            tags=KIND)
 
     def _say(self, said: Mapping[str, Any], experiment: str) -> None:
         if said["kind"] == "open":

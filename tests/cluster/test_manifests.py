@@ -1,4 +1,4 @@
-"""The Kubernetes manifest: its shape, and our rules for what runs in the open."""
+"""The manifests for Kubernetes and AWS: their shape, and our rules for what runs in the open."""
 
 from __future__ import annotations
 
@@ -89,6 +89,37 @@ def test_nothing_is_open_unpinned_or_privileged(cluster):
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["requests"] == container["resources"]["limits"]
             assert "/dev/shm" in [mount["mountPath"] for mount in container["volumeMounts"]]
+
+
+def test_what_the_aws_cluster_runs_is_there_when_it_runs():
+    """A job finds our Python and a home for campaigns; the autoscaler finds boto3; nobody's campaigns are copied."""
+    config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    for commands in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
+        assert commands[-1].startswith("PATH=$HOME/ssbray/.venv/bin:$PATH ")
+        assert " ray start " in commands[-1]
+    head = " ".join(config["head_setup_commands"])
+    assert "install -q boto3==" in head
+    text = (ROOT / "cluster.yaml").read_text()
+    told = re.search(r"jobs/campaign\.py (\S+) --dir (\S+) --workers (\d+)", text)
+    assert told is not None
+    assert f"-o \"$(id -un)\" {told[2]}" in head
+    arguments = parser().parse_args(["campaign", "run", *shlex.split(told[0])[1:]])
+    assert campaign.load(ROOT / arguments.spec).name == "llzo-nmc"
+    groups = config["available_node_types"]
+    assert arguments.workers <= groups["solvers"]["max_workers"] * groups["solvers"]["resources"]["CPU"]
+    assert sum(group["max_workers"] for group in groups.values()) == config["max_workers"]
+    assert config["rsync_filter"] == [".gitignore"]
+    ignored = (ROOT / ".gitignore").read_text().split()
+    assert {"/campaigns/", "/models/", "/runs/"} <= set(ignored)
+
+
+def test_each_image_of_the_aws_cluster_is_to_be_set_once():
+    text = (ROOT / "cluster.yaml").read_text()
+    assert len(re.findall(r"^ +ImageId: ami-0debian12", text, re.MULTILINE)) == 2
+    assert "both ImageId entries" in text
+    groups = yaml.safe_load(text)["available_node_types"]
+    assert groups["solvers"]["node_config"]["ImageId"] == groups["head"]["node_config"]["ImageId"]
+    assert groups["learner"]["node_config"]["ImageId"] != groups["head"]["node_config"]["ImageId"]
 
 
 def test_compare_is_the_command():

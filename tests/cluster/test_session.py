@@ -49,3 +49,19 @@ def test_a_cluster_that_has_no_place(tmp_path):
     answer = said(RAY_TMPDIR=str(tmp_path / "file" / "below"))
     assert answer.startswith("Ray = 'on this machine': does not start")
     assert answer.count("\n") == 1
+
+
+def test_without_an_address_a_cluster_of_its_own_is_started_whatever_runs_here(monkeypatch):
+    """Ray left to itself joins the cluster that was last started on this machine."""
+    import ray
+
+    from ssbray.cluster import session
+
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **options: asked.append(options))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(session, "_require_token", lambda: None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with session.connect(cpus=1):
+        assert [options["address"] for options in asked] == ["local"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -48,6 +49,11 @@ def stored(home):
     return found
 
 
+def stored_id(home):
+    """Identity of the campaign's own run."""
+    return json.loads((home / "toy" / "summary.json").read_text())["mlflow_run_id"]
+
+
 def test_each_step_is_there_once_and_runs_are_closed(home):
     summary = campaign(home, MLflowTracker(None, "toy", home))
     found = stored(home)
@@ -66,6 +72,36 @@ def test_each_step_is_there_once_and_runs_are_closed(home):
         "trajectory_sha256"]
     bundle, *files = [each.path for each in client(home).list_artifacts(summary["mlflow_run_id"])]
     assert (bundle.partition("-")[0], files) == ("bundle", ["summary.json"])
+
+
+def test_a_chart_has_axes_for_what_was_found(home):
+    """Numbers as metrics, which sort and compare; choices as parameters; the same for a campaign and its chains."""
+    summary = campaign(home, MLflowTracker(None, "toy", home))
+    for name, ((_, points, params),) in stored(home).items():
+        assert params["best.coating"] in ("bare", "LiNbO3", "LCBO"), name
+        assert (params["best.atmosphere"], params["chains"], params["seed"]) == ("O2", "3", "11")
+        assert 500 <= points["best.cosintering_temperature_C"][0][1] <= 900
+        assert "surrogate.seed" not in points
+        if name != "toy":
+            ((_, found),) = points["best.objective"]
+            assert found == pytest.approx(math.exp(points["best_cost"][-1][1]))  # the cost is the logarithm of the ASR
+    tags = client(home).get_run(summary["mlflow_run_id"]).data.tags
+    assert tags["mlflow.note.content"].startswith(f"{summary['improvement_percent']:+.1f} % conductivity")
+
+
+def test_another_choice_than_before_is_in_the_tag_and_holds_nothing_up(home):
+    """MLflow refuses to change a parameter; the campaign's spool must not wait for that for ever."""
+    campaign(home, MLflowTracker(None, "toy", home))
+    lines = [json.loads(line) for line in (home / "toy" / FILE).read_text().splitlines()]
+    for record in (lines[-1]["names"], lines[-1]["tags"]):
+        record["best.coating"] = "another"
+    del lines[-1]["names_of_chains"]  # as in a spool from before there were any
+    (home / "toy" / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (home / "toy" / "tracking.sent").unlink()
+    assert sync(None, home, home / "toy").error is None
+    run = client(home).get_run(stored_id(home))
+    assert run.data.tags["best.coating"] == "another"
+    assert run.data.params["best.coating"] != "another"
 
 
 def test_the_surrogate_is_registered_once_with_its_scores(home):
