@@ -39,7 +39,9 @@ class Desk:
         self._siblings, self._hold = siblings, hold
         self._on_outcome = on_outcome or (lambda outcome, cached: None)
         self._open: dict[Any, _Open] = {}
-        self._queue: deque[Task] = deque()
+        self._solves: deque[Task] = deque()
+        self._graphs: deque[Task] = deque()  # go first: a chain that ranks proposals has no solve to keep workers busy
+        self._drawing = 0  #: graphs in flight
         self._running: dict[str, Task] = {}
         self._ready: list[tuple[Any, Any]] = []
         self.solves: dict[str, Outcome] = {}  #: every solve handed out, by key
@@ -62,8 +64,13 @@ class Desk:
                 self._deliver(task, known, cached=True, only=request)
             elif key not in self._running:
                 self._running[key] = task
-                self._queue.append(task)
+                (self._solves if task.kind == "solve" else self._graphs).append(task)
         self._settle()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a task that an outcome can come of."""
+        return bool(self._running)
 
     def pump(self, timeout_s: float) -> list[tuple[Any, Any]]:
         """Hand tasks to idle workers, take what they finished, and give the answers that are complete.
@@ -73,19 +80,24 @@ class Desk:
         Paused
             Somebody asks for it, and nothing is in flight any more.
         """
-        in_flight = len(self._running) - len(self._queue)
+        in_flight = len(self._running) - len(self._solves) - len(self._graphs)
         hold = self._hold()
         if hold and not in_flight:
             raise Paused
         most = self._workers.capacity + max(1, self._workers.capacity // AHEAD)
-        while not hold and self._queue and in_flight < most:
-            self._workers.submit(self._queue.popleft())
+        while not hold and self._graphs:  # all at once: workers take several at a time
+            self._workers.submit(self._graphs.popleft())
+            in_flight, self._drawing = in_flight + 1, self._drawing + 1
+        while not hold and self._solves and in_flight - self._drawing < most:
+            self._workers.submit(self._solves.popleft())
             in_flight += 1
         if not self._ready and in_flight and (outcome := self._workers.next_done(timeout_s)) is not None:
             task = self._running.pop(outcome.key)
             if task.kind == "solve":
                 self._ledger.put(task, outcome)
                 self.fresh += outcome.ok
+            else:
+                self._drawing -= 1
             self.busy_s += outcome.seconds
             self._deliver(task, outcome, cached=False)
             self._settle()

@@ -62,6 +62,11 @@ class Counter:
             if len(self._arrived) == self.spec.annealing.chains:
                 self._meet()
 
+    @property
+    def busy(self) -> bool:
+        """Whether `pump` has something to wait for."""
+        return self.desk.busy
+
     def pump(self, timeout_s: float) -> list[tuple[int, Any]]:
         """Answers that are ready, as (chain, answer)."""
         answers, self._answers = self._answers, []

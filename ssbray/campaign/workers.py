@@ -42,6 +42,10 @@ class Learner(Protocol):
 class Counter(Protocol):
     """Where requests of the chains are handed in and answers given out."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether `pump` has something to wait for."""
+
     def accept(self, index: int, request: Request) -> None:
         """Take a request of a chain; each chain has one open at a time."""
 

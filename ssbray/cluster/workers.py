@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import ray
@@ -15,6 +15,7 @@ from ssbray.campaign.task import Outcome, Task, evaluate
 from ssbray.cluster.session import THREADS, cluster_cpus, local
 from ssbray.errors import InputError
 
+BUNDLE = 8  #: graphs in one call
 ATTEMPTS = 2  #: a task that takes its actor down, or out of time, this often is given up
 
 
@@ -25,9 +26,9 @@ class Solver:
         self._evaluate = evaluate
         self._name = f"{socket.gethostname()}:{os.getpid()}"
 
-    def evaluate(self, task: Task) -> Outcome:
-        """Compute a task here."""
-        return replace(self._evaluate(task), worker=self._name)
+    def evaluate(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """Compute tasks here, one after the other."""
+        return [replace(self._evaluate(task), worker=self._name) for task in tasks]
 
     def threads(self) -> dict[str, str]:
         """Thread limits that this process was started with."""
@@ -36,8 +37,7 @@ class Solver:
 
 @dataclass
 class _Flight:
-    task: Task
-    key: str
+    tasks: list[Task]
     actor: ray.actor.ActorHandle
     attempt: int
     deadline: float
@@ -45,6 +45,9 @@ class _Flight:
 
 class RayWorkers:
     """Tasks on solver actors. A machine that dies is an outcome; a mistake of ours is raised.
+
+    Each actor has one solve at a time, or up to `BUNDLE` graphs, which take milliseconds, in one call: what a bundle
+    took down with it is tried again one by one.
 
     A task is handed only to an actor that has reported itself ready, and its deadline begins then; so
     actors that the cluster has no room for yet cost nothing, and join when there is.
@@ -69,18 +72,22 @@ class RayWorkers:
         self._false_starts = 0
         self._idle: deque[ray.actor.ActorHandle] = deque()
         self._running: dict[ray.ObjectRef, _Flight] = {}
-        self._waiting: deque[tuple[Task, int]] = deque()
+        self._solves: deque[tuple[Task, int]] = deque()  # with the number of the attempt
+        self._graphs: deque[tuple[Task, int]] = deque()  # go first
+        self._arrived: deque[Outcome] = deque()
         for _ in range(self.capacity):
             self._hire()
 
     def submit(self, task: Task) -> None:
         """Begin a task, or queue it until an actor is free."""
-        self._waiting.append((task, 1))
+        self._queue(task).append((task, 1))
         self._launch()
 
     def next_done(self, timeout_s: float) -> Outcome | None:
         """An outcome that is there, or arrives within the time; None otherwise."""
-        if not self._running and not self._waiting:
+        if self._arrived:
+            return self._arrived.popleft()
+        if not self._running and not self._solves and not self._graphs:
             return None
         if (late := self._overdue()) is not None:  # before others are heard, who may never fall silent
             return self._again(late, f"no answer within {self._timeout_s:g} s on attempt {late.attempt}")
@@ -92,19 +99,21 @@ class RayWorkers:
             return None
         flight = self._running.pop(done[0])
         try:
-            outcome: Outcome = ray.get(done[0])
+            outcomes: list[Outcome] = ray.get(done[0])
         except ray.exceptions.RayTaskError as error:  # a mistake of ours, or of the user: let it be seen
             if isinstance(error.cause, InputError):
                 raise error.cause from None
             raise
         except ray.exceptions.RayError as error:  # the machine failed, not the task
             return self._again(flight, f"{type(error).__name__} on attempt {flight.attempt}")
-        if outcome.key != flight.key:
-            raise InputError("cluster", outcome.worker, "solves with another version of ssbray than this driver: "
-                             "install the same on every node")
+        for task, outcome in zip(flight.tasks, outcomes, strict=True):
+            if outcome.key != task.key:
+                raise InputError("cluster", outcome.worker, "solves with another version of ssbray than this driver: "
+                                 "install the same on every node")
+        self._arrived.extend(outcomes)
         self._idle.append(flight.actor)
         self._launch()
-        return outcome
+        return self._arrived.popleft()
 
     def close(self) -> None:
         """End the actors."""
@@ -131,10 +140,26 @@ class RayWorkers:
         self._launch()
 
     def _launch(self) -> None:
-        while self._idle and self._waiting:
-            (task, attempt), actor = self._waiting.popleft(), self._idle.popleft()
-            reference = actor.evaluate.remote(task)
-            self._running[reference] = _Flight(task, task.key, actor, attempt, time.monotonic() + self._timeout_s)
+        while self._idle and (self._graphs or self._solves):
+            tasks, attempt = self._bundle() if self._graphs else self._one(self._solves)
+            actor = self._idle.popleft()
+            reference = actor.evaluate.remote(tasks)
+            self._running[reference] = _Flight(tasks, actor, attempt, time.monotonic() + self._timeout_s)
+
+    def _queue(self, task: Task) -> deque[tuple[Task, int]]:
+        return self._solves if task.kind == "solve" else self._graphs
+
+    def _one(self, queue: deque[tuple[Task, int]]) -> tuple[list[Task], int]:
+        task, attempt = queue.popleft()
+        return [task], attempt
+
+    def _bundle(self) -> tuple[list[Task], int]:
+        """The next graphs for one actor: its share of those that wait; one that failed before goes alone."""
+        tasks, attempt = self._one(self._graphs)
+        share = min(BUNDLE, 1 + len(self._graphs) // self.capacity)
+        while attempt == 1 and len(tasks) < share and self._graphs[0][1] == 1:
+            tasks += self._one(self._graphs)[0]
+        return tasks, attempt
 
     def _overdue(self) -> _Flight | None:
         """Take a task that is out of time, and has no answer, off the list."""
@@ -149,7 +174,9 @@ class RayWorkers:
         ray.kill(flight.actor)
         self._hire()
         if flight.attempt < ATTEMPTS:
-            self._waiting.appendleft((flight.task, flight.attempt + 1))
+            for task in reversed(flight.tasks):
+                self._queue(task).appendleft((task, flight.attempt + 1))
             self._launch()
             return None
-        return Outcome(key=flight.key, failure=f"given up: {reason}")
+        self._arrived.extend(Outcome(key=task.key, failure=f"given up: {reason}") for task in flight.tasks)
+        return self._arrived.popleft()
