@@ -11,7 +11,7 @@ is told to a peer as the worst cost seen so far.
 Everything is kept in ledgers under --home: stopped and started again, it goes on where it was, and a solve that one
 method has made is not repeated for another. Sizes: full is the spec as it is; few has fewer designs (34, so 102
 solves); quick has a smaller field of view as well (600 nm x 400 nm in pixels of 5 nm, 2 specimens, 60 designs).
---workers above 1 solves on Ray. Peers need the extra `bench`. Ends with 3 if the campaign is ahead of random search or
+--workers above 1 solves on Ray. Ends with 3 if the campaign is ahead of random search or
 of TPE in fewer than four of five seeds.
 """
 
@@ -40,6 +40,8 @@ from ssbray.campaign.judge import Judge  # noqa: E402
 from ssbray.campaign.learner import LocalLearner  # noqa: E402
 from ssbray.campaign.ledger import Ledger  # noqa: E402
 from ssbray.campaign.siblings import Siblings  # noqa: E402
+from ssbray.campaign.task import physics_version  # noqa: E402
+from ssbray.codeversion import code_version  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 QUICK: dict[str, Any] = {
@@ -98,7 +100,7 @@ def sampled(bench: Bench, sampler: str) -> Point:
 
     peer.logging.set_verbosity(peer.logging.ERROR)
     warnings.filterwarnings("ignore", category=peer.exceptions.ExperimentalWarning)
-    worst = [0.0]
+    worst: list[float] = []
 
     def run(trial: Any) -> float:
         point: Point = {}
@@ -109,7 +111,9 @@ def sampled(bench: Bench, sampler: str) -> Point:
         trial.set_user_attr("point", point)
         cost = bench.cost(point)
         trial.set_user_attr("failed", cost is None)
-        worst[0] = max(worst[0], cost) if cost is not None else worst[0]
+        if cost is None and not worst:
+            raise peer.TrialPruned  # nothing to liken it to yet
+        worst[:] = [max([*worst, *([] if cost is None else [cost])])]
         return worst[0] if cost is None else cost
 
     study = peer.create_study(sampler=getattr(peer.samplers, sampler)(seed=bench.spec.seed))
@@ -127,8 +131,13 @@ def measure(method: str, spec: Spec, home: Path, workers: Workers) -> dict[str, 
         else:
             point = drawn(bench) if method == "random" else sampled(bench, SAMPLERS[method])
         cost, reference = bench.score(point), bench.score(spec.reference)
-    return {"method": method, "seed": spec.seed, "spec": spec.digest, "designs": spec.evaluations, "point": point,
-            "cost": cost, "reference": reference}
+    return {"method": method, "seed": spec.seed, "spec": spec.digest, "code": version(method), "point": point,
+            "designs": spec.evaluations, "cost": cost, "reference": reference}
+
+
+def version(method: str) -> str:
+    """Of what a method's row depends on."""
+    return physics_version() + (code_version(("campaign", "annealing"), ()) if method == "campaign" else "")
 
 
 def gained(row: dict[str, Any]) -> float:
@@ -210,7 +219,8 @@ def compare(base: Spec, size: str, seeds: list[int], methods: list[str], home: P
     for seed in seeds:
         spec = campaign.parse({**content, "seed": seed, "name": f"equal-{seed}"})
         for method in methods:
-            row = next((each for each in known if (each["method"], each["spec"]) == (method, spec.digest)), None)
+            wanted = (method, spec.digest, version(method))
+            row = next((each for each in known if (each["method"], each["spec"], each.get("code")) == wanted), None)
             if row is None:
                 row = measure(method, spec, home, workers)
                 with results.open("a") as out:
@@ -227,7 +237,7 @@ def compare(base: Spec, size: str, seeds: list[int], methods: list[str], home: P
                note=f"{len(seeds)} seeds")
     about = (f"Made by `python benchmarks/equal_budget.py --sizes {size}`: {base.name}, {spec.evaluations} designs of "
              f"{spec.specimen.replicates} specimens each, gain in conductivity over the reference on {SCORED} fresh "
-             "specimens.")
+             "specimens. The graphs of proposals that the campaign ranks and does not solve are not counted.")
     return f"{about}\n\n{text}", holds
 
 

@@ -245,7 +245,7 @@ def _passes(model: Segmenter, found: Planes, device: str, tile: int | None, drop
     for k in range(dropout):
         net = model.nets[k % len(model.nets)]
         copies.append(_dropping(net, rng.subseed(seed, "dropout", k)))
-    return logits(copies, found, device=device, tile=tile)
+    return logits(seen_from(copies, model.orientations), found, device=device, tile=tile)
 
 
 class _Fixed(nn.Module):
