@@ -12,6 +12,7 @@ import numpy as np
 from ssbray.annealing import Categorical
 from ssbray.campaign import hyperscore
 from ssbray.campaign.spec import Spec
+from ssbray.domain import FloatArray
 
 Z90 = 1.6449  #: half width of a 90 % interval in deviations, as in the summary's own coverage
 
@@ -104,20 +105,33 @@ def _ranked(spec: Spec, name: str, mape_percent: float | None, coverage90: float
 
 def _shares(summary: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
             ) -> list[tuple[float | None, float | None]]:
-    """MAPE [%] and coverage of the surrogate on the specimens of each design, in the order they were predicted.
+    """MAPE [%] and coverage of the surrogate on the specimens of each design, whose predictions it finds by their role.
 
-    The summary has one list for all designs: where a specimen of one does not conduct, and so is not in it, nobody
-    can tell any more which are whose.
+    Designs that share a role, as finalists do, are told apart by their numbers of specimens, in the order they were
+    predicted: where a specimen of one of them does not conduct, and so was not predicted, nobody can tell any more
+    which are whose. Nor can anybody in a summary from before there were roles.
     """
     check = summary["surrogate"]["fresh_specimens"]
-    counts = [entry["specimens"] for entry in entries]
-    if check["n"] == 0 or sum(counts) != check["n"]:
+    roles = np.array(check.get("roles") or [], dtype=str)
+    owner = np.full(len(roles), -1)  # whose each prediction is; -1 where nobody can tell
+    for role in {entry["role"] for entry in entries}:
+        peers = [number for number, entry in enumerate(entries) if entry["role"] == role]
+        counts = [entries[number]["specimens"] for number in peers]
+        if len(peers) == 1:
+            owner[roles == role] = peers[0]
+        elif sum(counts) == np.count_nonzero(roles == role):
+            owner[roles == role] = np.repeat(peers, counts)
+    if not len(roles):
         return [(None, None)] * len(entries)
     truth, mean, std = (np.array(check[name]) for name in ("ln_sigma_S_per_m", "mean_ln", "std_ln"))
-    ends = np.cumsum(counts)[:-1]
-    return [(float(100 * np.mean(np.abs(np.expm1(m - t)))), float(np.mean(np.abs(t - m) <= Z90 * s)))
-            if len(t) else (None, None)
-            for t, m, s in zip(*(np.split(each, ends) for each in (truth, mean, std)), strict=True)]
+    return [_share(truth[mine], mean[mine], std[mine]) for mine in (owner == number for number in range(len(entries)))]
+
+
+def _share(truth: FloatArray, mean: FloatArray, std: FloatArray) -> tuple[float | None, float | None]:
+    """MAPE [%] and coverage of predictions of ln sigma; None where there are none."""
+    if not len(truth):
+        return None, None
+    return float(100 * np.mean(np.abs(np.expm1(mean - truth)))), float(np.mean(np.abs(truth - mean) <= Z90 * std))
 
 
 def _gain_percent(entry: Mapping[str, Any], reference: Mapping[str, Any]) -> float | None:

@@ -72,12 +72,12 @@ def run_register(args: argparse.Namespace) -> int:
     place = Path(args.model)
     judged = not (place / "card.json").exists()  # nets of a segmenter have neither likelihood nor coverage
     if not judged:
-        version = tracking.register(_uri(args), tracking.SEGMENTER, place, None)
+        version = tracking.register(_uri(args), tracking.SEGMENTER, place, None, home=Path(args.dir))
     else:
         if args.data is None:
             raise InputError("--data", None, "is needed to score a surrogate: name a store of `ssbray dataset build`")
         (scores,) = _scored([place], Path(args.data))
-        version = tracking.register(_uri(args), tracking.SURROGATE, place, scores)
+        version = tracking.register(_uri(args), tracking.SURROGATE, place, scores, home=Path(args.dir))
     code = _tell(tracking.promote(_uri(args), version.name, version.version), version.name, args)
     return code if judged else 0
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -58,7 +57,10 @@ class ChainTrial(tune.Trainable):
             if self._report and isinstance(self._request, Evaluate):
                 report, self._report = self._report, {}
                 return report
-            answer = ray.get(self._answer)
+            try:
+                answer = ray.get(self._answer)
+            except ray.exceptions.ActorDiedError:  # the driver sees it as well, and walks on alone: to begin again and
+                answer = None                      # again, as lost trials do, would keep it waiting at the end
             if answer is None:
                 return {"chain": self._index, "done": True}
             self._number += 1
@@ -117,48 +119,70 @@ class TuneAnnealers:
                                       callbacks=[JsonLoggerCallback(), self._lost],  # Tune misses the first's files
                                       failure_config=tune.FailureConfig(max_failures=3)))
         self._error: BaseException | None = None
+        self._alone = False
         self.ahead = {}
         trials = threading.Thread(target=self._fit, args=(tuner,), daemon=True, name="tune")
         trials.start()
         try:
             yield partial(self._serve, trials, mailbox, Lead(plan, chains))
         finally:
-            self._dismiss(trials, mailbox)
-            shutil.rmtree(storage, ignore_errors=True)
-        if self._error is not None:
-            why = " ".join(str(self._error).split())[:300] or type(self._error).__name__
-            warnings.warn(f"Ray Tune lost trials, and the driver walked their chains ({why})", SsbrayWarning,
-                          stacklevel=2)
+            try:
+                self._dismiss(trials, mailbox)
+            finally:
+                shutil.rmtree(storage, ignore_errors=True)
+        if self._error is not None and not self._alone:
+            warnings.warn(f"Ray Tune lost trials, and the driver walked their chains ({_in_words(self._error)})",
+                          SsbrayWarning, stacklevel=2)
 
     def _serve(self, trials: threading.Thread, mailbox: Any, lead: Lead, counter: Counter) -> None:
         """Pass requests to the counter and answers back, until every chain has been told the outcome of its last."""
         self.ahead = lead.ahead
         lead.begin(counter)
-        taking, idle = mailbox.take.remote(), False
+        taking, idle = mailbox.take.remote(), False  # no taking any more where there is no mailbox
         while lead.left:
             while self._lost.chains:
                 lead.retake(self._lost.chains.popleft(), counter)
             if not trials.is_alive():
                 for index in lead.ahead:
                     lead.retake(index, counter)
-            taken, _ = ray.wait([taking], timeout=PATIENCE_S if idle else 0)
-            if taken:
-                for index, number, request in ray.get(taking):
+            if taking is not None and ray.wait([taking], timeout=PATIENCE_S if idle else 0)[0]:
+                try:
+                    letters = ray.get(taking)
+                    taking = mailbox.take.remote()
+                except ray.exceptions.RayActorError as error:
+                    letters, taking = [], None
+                    self._walk_alone(lead, counter, error)
+                for index, number, request in letters:
                     lead.posted(index, number, opened(request), counter)
-                taking = mailbox.take.remote()
-            began = time.monotonic()
             answers = counter.pump(timeout_s=PATIENCE_S)
-            idle = not answers and time.monotonic() - began < PATIENCE_S / 2  # no solve is there to wait for
+            idle = not answers and not counter.busy
             for index, answer in answers:
-                mailbox.reply.remote(index, lead.number(index), seal(answer))
+                if taking is not None:
+                    mailbox.reply.remote(index, lead.number(index), seal(answer))
                 lead.answered(index, answer, counter)
+
+    def _walk_alone(self, lead: Lead, counter: Counter, error: BaseException) -> None:
+        """The mailbox is gone, and no trial can be heard: from here on the driver walks every chain."""
+        self._alone = True  # that trials fail now, too, is no news
+        for index in lead.ahead:
+            lead.retake(index, counter)
+        warnings.warn("the mailbox of the trials is gone, and the driver walks all chains from here on "
+                      f"({_in_words(error)})", SsbrayWarning, stacklevel=2)
 
     def _dismiss(self, trials: threading.Thread, mailbox: Any) -> None:
         """Send home who still waits for an answer, and let Tune end in order; it must not outlive its cluster."""
-        with suppress(ray.exceptions.RayError):  # the mailbox is gone, and with it the trials' requests
-            ray.get(mailbox.close.remote(), timeout=FAREWELL_S)
-        trials.join(timeout=FAREWELL_S)
-        ray.kill(mailbox)
+        try:
+            if ray.is_initialized():  # else Ray would start a cluster to be asked in
+                with suppress(ray.exceptions.RayError):  # the mailbox is gone, and with it the trials' requests
+                    ray.get(mailbox.close.remote(), timeout=FAREWELL_S)
+            trials.join(timeout=FAREWELL_S)
+        finally:  # also when the user interrupts the farewell
+            if ray.is_initialized():
+                with suppress(ray.exceptions.RayError):
+                    ray.kill(mailbox)
+        if trials.is_alive():
+            warnings.warn(f"Ray Tune has not ended within {FAREWELL_S:g} s of the campaign: errors of its trials may "
+                          "follow, and mean nothing", SsbrayWarning, stacklevel=2)
 
     def _fit(self, tuner: tune.Tuner) -> None:
         try:
@@ -167,3 +191,8 @@ class TuneAnnealers:
                 raise results.errors[0]
         except BaseException as error:
             self._error = error
+
+
+def _in_words(error: BaseException) -> str:
+    """In one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

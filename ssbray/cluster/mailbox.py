@@ -1,6 +1,7 @@
 """Between the chains, which ask from where they run, and the driver, who answers: an actor beside the driver.
 
-Letters stay sealed on the way, so that the actor need not import what they are made of: a second, and 100 MB.
+Letters stay sealed on the way, so that the actor need not import what they are made of: a second, and 100 MB. The seal
+is Ray's own, pickle, and no file format: a letter lives in the memory of this cluster's processes and never on disk.
 """
 
 from __future__ import annotations

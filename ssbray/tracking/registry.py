@@ -41,7 +41,8 @@ class Version:
         return CHAMPION in self.aliases
 
 
-def register(uri: str, name: str, bundle: Path, scores: Scores | None, *, run_id: str | None = None) -> Version:
+def register(uri: str, name: str, bundle: Path, scores: Scores | None, *, run_id: str | None = None,
+             home: Path | None = None) -> Version:
     """Keep a model's files as a new version of a name; files that are there already give the version they have.
 
     Parameters
@@ -51,6 +52,8 @@ def register(uri: str, name: str, bundle: Path, scores: Scores | None, *, run_id
     bundle : directory that `ssbray train` or a campaign wrote.
     scores : on specimens that the model has not seen.
     run_id : run that made it, which then holds the files; a run of its own when not given.
+    home : of campaigns, where the files of a run of its own go if the store is a database that has no place for files
+        (`store.experiment_of`).
 
     Raises
     ------
@@ -73,7 +76,8 @@ def register(uri: str, name: str, bundle: Path, scores: Scores | None, *, run_id
                     client.set_model_version_tag(name, str(found.version), key, value)
                 return _version(client, name, found.version)
         own = run_id is None
-        run = run_id or client.create_run(experiment_of(client, uri, "ssbray-models"), run_name=name).info.run_id
+        run = run_id or client.create_run(experiment_of(client, uri, "ssbray-models", home=home), run_name=name
+                                          ).info.run_id
         folder = f"{FOLDER}-{sha256[:12]}"
         client.log_artifacts(run, str(bundle), folder)
         made = client.create_model_version(name, f"runs:/{run}/{folder}", run_id=run, tags=tags,

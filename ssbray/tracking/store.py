@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet",
          "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -14,6 +16,7 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")  #: that MLflow knows
 FILES = "mlartifacts"
 #: else MLflow guesses from what is in an experiment whether its pages are about chats
 KIND = {"mlflow.experimentKind": "custom_model_development"}
+_told: set[tuple[str, str, str]] = set()  # what has been said on stderr, which is said once
 
 
 def prepare() -> None:
@@ -51,19 +54,34 @@ def database_of(uri: str) -> Path | None:
 def experiment_of(client: Any, uri: str, name: str, artifacts: str | None = None, home: Path | None = None) -> str:
     """Identifier of an experiment; made if it is not there.
 
-    Files go to `artifacts`, a URI or a directory. Where that is not given they lie beside an SQLite store, in `home`
-    where the store is another database, and where a server wants them: not where the process happens to be.
+    Files go to `artifacts`, a URI or a directory, which may be relative to `home`. Where that is not given they lie
+    beside an SQLite store, in `home` where the store is another database, and where a server wants them: not where the
+    process happens to be. An experiment keeps the place that it was made with; that it is another is said on stderr.
     """
-    if (found := client.get_experiment_by_name(name)) is not None:
-        return str(found.experiment_id)
-    database, place = database_of(uri), artifacts
-    if place is not None and "://" not in place:
-        place = Path(place).resolve().as_uri()
-    elif place is None and database is not None:
-        place = (database.parent / FILES).as_uri()
-    elif place is None and is_database(uri) and home is not None:
-        place = (home / FILES).resolve().as_uri()
-    return str(client.create_experiment(name, artifact_location=place, tags=KIND))
+    place = _place(uri, artifacts, home)
+    if (found := client.get_experiment_by_name(name)) is None:
+        return str(client.create_experiment(name, artifact_location=place, tags=KIND))
+    if artifacts is not None and place is not None and _parts(found.artifact_location) != _parts(place):
+        if (uri, name, place) not in _told:
+            print(f"ssbray: files go to {found.artifact_location}, not to {place}: that is where experiment {name!r} "
+                  "was made to keep them (another experiment can keep them elsewhere)", file=sys.stderr)
+        _told.add((uri, name, place))
+    return str(found.experiment_id)
+
+
+def _place(uri: str, artifacts: str | None, home: Path | None) -> str | None:
+    """Where the files of an experiment go, as a URI; None where MLflow is to decide."""
+    if artifacts is not None:
+        return artifacts if urlsplit(artifacts).scheme else ((home or Path()) / artifacts).resolve().as_uri()
+    if (database := database_of(uri)) is not None:
+        return (database.parent / FILES).as_uri()
+    return (home / FILES).resolve().as_uri() if is_database(uri) and home is not None else None
+
+
+def _parts(place: str) -> tuple[str, str, str]:
+    """Of a place, however it is written: file:/x, file:///x/ and /x are one."""
+    parts = urlsplit(place)
+    return parts.scheme or "file", parts.netloc, unquote(parts.path).rstrip("/")
 
 
 def describe(error: Exception) -> str:

@@ -22,7 +22,8 @@ def entry(role, sigma, specimens, **parameters):
 def summary(**check):
     """Best twice as good as the reference; the surrogate is exact but for the one finalist, whose interval misses."""
     found = {"n": 10, "mape_percent": 5.0, "coverage90": 0.8, "ln_sigma_S_per_m": [0.0] * 10,
-             "mean_ln": [0.0] * 8 + [math.log(1.25)] * 2, "std_ln": [0.01] * 10}
+             "mean_ln": [0.0] * 8 + [math.log(1.25)] * 2, "std_ln": [0.01] * 10,
+             "roles": ["best"] * 3 + ["reference"] * 3 + ["best without its coating"] * 2 + ["finalist"] * 2}
     return {"surrogate": {"fresh_specimens": {**found, **check}}, "improvement_percent": 100.0,
             "best": entry("best", 2e-7, 3, **HERE), "reference": entry("reference", 1e-7, 3),
             "best_without_coating": entry("best without its coating", 0.5e-7, 2, **{**HERE, "coating": "bare"}),
@@ -76,9 +77,47 @@ def test_designs_are_ranked_and_each_has_its_own_specimens():
     assert found["best without its coating"].parts["gain"] == hyperscore.LEAST
 
 
-def test_where_a_specimen_blocks_nobody_can_tell_whose_predictions_are_whose():
-    (best, *_) = ranking.designs(fakes.spec(), summary(n=9))
-    assert best.missing == ("accuracy", "calibration")
+def without(summary_, *gone):
+    """A summary less the predictions of those numbers, as when specimens block."""
+    check = summary_["surrogate"]["fresh_specimens"]
+    for name in ("ln_sigma_S_per_m", "mean_ln", "std_ln", "roles"):
+        check[name] = [value for number, value in enumerate(check[name]) if number not in gone]
+    check["n"] = len(check["roles"])
+    return summary_
+
+
+def with_two_finalists():
+    """The first as in `summary`; the second is exact."""
+    made = summary()
+    made["finalists"].append(entry("finalist", 1.2e-7, 1, **{**HERE, "coating_thickness_nm": 50.0}))
+    check = made["surrogate"]["fresh_specimens"]
+    for name, value in (("ln_sigma_S_per_m", 0.0), ("mean_ln", 0.0), ("std_ln", 0.01), ("roles", "finalist")):
+        check[name].append(value)
+    return made
+
+
+@pytest.mark.parametrize(("gone", "accuracy"), [
+    ((), {"best": 1.0, "finalist 1": 1 / 1.25, "finalist 2": 1.0, "best without its coating": 1.0}),
+    ((8,), {"best": 1.0, "finalist 1": None, "finalist 2": None, "best without its coating": 1.0}),  # or the other's
+    ((0, 3, 6), {"best": 1.0, "finalist 1": 1 / 1.25, "finalist 2": 1.0, "best without its coating": 1.0}),
+    ((6, 7), {"best": 1.0, "finalist 1": 1 / 1.25, "finalist 2": 1.0, "best without its coating": None})])
+def test_a_specimen_that_blocks_takes_no_other_designs_score(gone, accuracy):
+    """Only among finalists, who share a role, can nobody tell then whose predictions are whose."""
+    found = {rank.name: rank.parts for rank in ranking.designs(fakes.spec(), without(with_two_finalists(), *gone))}
+    assert {name: parts["accuracy"] for name, parts in found.items()} == pytest.approx(accuracy)
+    assert all((parts["calibration"] is None) == (parts["accuracy"] is None) for parts in found.values())
+
+
+def test_a_lone_finalist_is_told_by_its_role():
+    found = {rank.name: rank.parts for rank in ranking.designs(fakes.spec(), without(summary(), 9))}
+    assert found["finalist 1"]["accuracy"] == pytest.approx(1 / 1.25)
+
+
+def test_a_summary_from_before_there_were_roles_lacks_the_parts():
+    old = summary()
+    del old["surrogate"]["fresh_specimens"]["roles"]
+    (best, *others) = ranking.designs(fakes.spec(), old)
+    assert {rank.missing for rank in (best, *others)} == {("accuracy", "calibration")}
     assert best.parts["gain"] == 0.5
 
 

@@ -87,6 +87,13 @@ def test_files_lie_in_the_home_of_campaigns_where_nobody_says_where(server, tmp_
     assert {each.info.artifact_uri.rpartition("/mlartifacts/")[0] for each in runs_of(server).values()} == {
         (tmp_path / "home").as_uri()}
     assert {each.info.status for each in runs_of(server).values()} == {"KILLED"}
+    (tmp_path / "eye").mkdir()
+    (tmp_path / "eye" / "weights.safetensors").write_bytes(b"net")
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    registry.register(server.uri, registry.SEGMENTER, tmp_path / "eye", None, home=tmp_path / "home")
+    assert len(list((tmp_path / "home" / "mlartifacts").rglob("weights.safetensors"))) == 1
+    assert not any(elsewhere.iterdir())
     assert "tracking" not in {thread.name for thread in threading.enumerate()}
 
 

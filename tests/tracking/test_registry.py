@@ -11,7 +11,7 @@ import pytest
 from ssbray.campaign import Ledger, dataset
 from ssbray.errors import InputError
 from ssbray.surrogate import Surrogate
-from ssbray.tracking import SURROGATE, Scores, fetch, promote, register, registry
+from ssbray.tracking import SURROGATE, Scores, fetch, promote, register, registry, store
 from ssbray.tracking.contest import judge
 from tests.campaign import fakes
 
@@ -102,6 +102,19 @@ def test_a_title_changes_hands_and_files_come_back(uri, tmp_path, monkeypatch):
     assert (asked.promoted, asked.champion) == (True, 2)
     assert "although" in asked.reason
     assert [each.champion for each in registry.versions(uri, SURROGATE)] == [False, True]
+
+
+def test_files_of_a_database_elsewhere_go_to_the_home_of_campaigns(cli, uri, tmp_path, monkeypatch):
+    """A store that is no file here, as far as anybody is told."""
+    monkeypatch.setattr(store, "database_of", lambda uri: None)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    eye = bundle(tmp_path / "eye", b"net")
+    (eye / "card.json").write_text("{}")
+    assert cli("models", "register", eye, "--uri", uri, "--dir", tmp_path / "campaigns", "--json")[0] == 0
+    assert [path.name for path in (tmp_path / "campaigns" / "mlartifacts").rglob("*.safetensors")] == [
+        "weights.safetensors"]
+    assert not any(elsewhere.iterdir())
 
 
 @pytest.mark.parametrize("model", ["ssbray-surrogate", "models:/a", "models:/a@", "models:/a/0", "models:/../1"])

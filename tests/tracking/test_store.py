@@ -13,13 +13,14 @@ HOME = Path("/home of/campaigns")
 
 
 class Client:
-    """Knows the experiment "old", and writes down what it is told to make."""
+    """Knows experiments "old...", and writes down what it is told to make."""
 
     def __init__(self):
         self.place = "nothing was made"
 
     def get_experiment_by_name(self, name):
-        return SimpleNamespace(experiment_id=7) if name == "old" else None
+        return SimpleNamespace(experiment_id=7, artifact_location="file:///data/files%20of%20runs"
+                               ) if name.startswith("old") else None
 
     def create_experiment(self, name, artifact_location, **_):
         self.place = artifact_location
@@ -33,7 +34,10 @@ class Client:
     ("https://mlflow.example", None, None),  # the server decides
     ("postgresql://me@db/mlflow", "s3://bucket/runs", "s3://bucket/runs"),
     ("https://mlflow.example", "s3://bucket/runs", "s3://bucket/runs"),
-    ("sqlite:////data/mlflow.db", "/data/files of runs", "file:///data/files%20of%20runs")])
+    ("sqlite:////data/mlflow.db", "/data/files of runs", "file:///data/files%20of%20runs"),
+    ("postgresql://me@db/mlflow", "files of runs", "file:///home%20of/campaigns/files%20of%20runs"),
+    ("postgresql://me@db/mlflow", "file:/data/runs", "file:/data/runs"),  # URIs without two slashes
+    ("postgresql://me@db/mlflow", "dbfs:/runs", "dbfs:/runs")])
 def test_files_go_where_they_are_found_again(uri, artifacts, place):
     client = Client()
     assert experiment_of(client, uri, "new", artifacts, HOME) == "8"
@@ -44,3 +48,17 @@ def test_an_experiment_that_is_there_keeps_its_place():
     client = Client()
     assert experiment_of(client, "sqlite:////data/mlflow.db", "old", "s3://bucket/runs", HOME) == "7"
     assert client.place == "nothing was made"
+
+
+def test_files_that_go_elsewhere_than_asked_are_said_once(capsys):
+    def ask(name, artifacts):
+        assert experiment_of(Client(), "postgresql://me@db/mlflow", name, artifacts, HOME) == "7"
+        return capsys.readouterr().err
+
+    said = ask("old and said", "s3://bucket/runs")
+    assert said.startswith("ssbray: files go to file:///data/files%20of%20runs, not to s3://bucket/runs: ")
+    assert (said.count("\n"), "'old and said'" in said) == (1, True)
+    assert ask("old and said", "s3://bucket/runs") == ""
+    assert ask("old and said", "runs").startswith("ssbray: files go to")  # something else, not said yet
+    for same in (None, "/data/files of runs", "file:/data/files%20of%20runs", "file:///data/files%20of%20runs/"):
+        assert ask("old and where it should be", same) == ""
