@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = Path(__file__).resolve().parent
 PACKAGES = ("numpy", "scipy", "torch", "ray", "scikit-fem", "pyro-ppl", "pyamg", "taufactor", "porespy", "optuna",
-            "scikit-learn")
+            "botorch", "scikit-learn")
 BROKEN_PROMISE = 3  #: exit code of a benchmark that came to its end and whose result is not what was promised
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 HEAD = """# Beside what a user would otherwise pick
@@ -45,7 +45,10 @@ def steps(place: Path) -> dict[str, list[list[str]]]:
     jobs = str(ROOT / "jobs")
     return {
         "fea": [[*script["fea"], "--sides", "256", "512", "--volumes", "48", "--patience", "8"]],
-        "search": [[*script["search"], "--seeds", "5", "--results", str(place / "search.jsonl")]],
+        "search": [[*script["search"], "--seeds", "5", "--results", str(place / "search.jsonl")],
+                   [*script["search"], "--methods", "ssbray", "random", "TPE", "GP", "BoTorch", "--functions",
+                    "Hartmann6", "Ackley5", "--seeds", "3", "--budget", "60", "--results",
+                    str(place / "search.jsonl")]],
         "surrogate": [[*ssbray, "dataset", "build", f"{jobs}/llzo_nmc.yaml", "--count", "360", "--seed", "101",
                        "--out", store],
                       [*ssbray, "train", "surrogate", "--data", store, "--out", model, "--hold-out", "0.55"],
