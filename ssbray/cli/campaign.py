@@ -127,11 +127,12 @@ def execute(spec: Spec, home: Path, solvers: int | None = None, cache: Path | No
     """
     directory = home / spec.name
     from ssbray.campaign import report
-    from ssbray.cluster.session import connect
+    from ssbray.cluster.session import connect_quietly
     from ssbray.tracking import MLflowTracker
 
     tracker = MLflowTracker(spec.tracking.uri, spec.tracking.experiment, home, spec.tracking.artifacts)
-    with closing(tracker), CampaignProgress("starting") as bar, connect(), _term_pauses(directory), _disk(directory):
+    with (closing(tracker), CampaignProgress("starting") as bar, connect_quietly(), _term_pauses(directory),
+          _disk(directory)):
         from ssbray.cluster.annealers import TuneAnnealers
         from ssbray.cluster.learner import RayLearner
         from ssbray.cluster.workers import RayWorkers

@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
         place = str(Path(args.segmenter).resolve())
         model = Segmenter.load(place)
         wanted, solve = [through(task, spec, model) for task in wanted], Seen(place)
-    from ssbray.cluster.session import connect
+    from ssbray.cluster.session import connect_quietly
 
-    with connect(args.workers):
+    with connect_quietly(args.workers):
         from ssbray.cluster.workers import RayWorkers
 
         pool = RayWorkers(solvers=args.workers or spec.cluster.solvers, cpus_per_solver=spec.cluster.cpus_per_solver,

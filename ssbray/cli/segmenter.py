@@ -103,9 +103,9 @@ def _members(args: argparse.Namespace, place: str, stems: tuple[str, ...], found
     if args.members == 1:
         with ShareProgress("training") as progress:
             return [train.member(place, stems, found, args.seed, 0, training, args.device, progress.step)]
-    from ssbray.cluster.session import connect
+    from ssbray.cluster.session import connect_quietly
 
-    with TimeProgress("training") as clock, connect():
+    with TimeProgress("training") as clock, connect_quietly():
         from ssbray.cluster.members import train_members
 
         return train_members(args.members, place, stems, found, args.seed, training, args.device,

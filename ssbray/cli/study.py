@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what is left of a study, and write its report."""
     check_workers(args.workers)
     from ssbray import study
-    from ssbray.cluster.session import connect
+    from ssbray.cluster.session import connect_quietly
 
     wanted = study.load(args.study)
     place = (directory(args.dir, "--dir") / wanted.name).resolve()
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         if not take(lock):
             raise InputError("--dir", str(place), "another process runs this study; wait for it, or end it")
         try:
-            with connect():
+            with connect_quietly():
                 found = study.run(wanted, place, RayTools(args.workers))
         except Paused:
             emit({"name": wanted.name, "status": "paused"}, args.json, [

@@ -81,7 +81,7 @@ def config_of(entries: Sequence[str]) -> tuple[TrainingConfig, tuple[str, ...]]:
 def tuned(args: argparse.Namespace, config: TrainingConfig, fixed: Sequence[str], examples: Examples
           ) -> tuple[TrainingConfig, dict[str, Any]]:
     """The options that the search chose, and what the model's card says of it. Writes the table as it grows."""
-    from ssbray.cluster.session import connect
+    from ssbray.cluster.session import connect_quietly
     from ssbray.surrogate.search import searched
 
     space = searched(config, fixed)
@@ -102,7 +102,7 @@ def tuned(args: argparse.Namespace, config: TrainingConfig, fixed: Sequence[str]
         tracker.trial(rows[-1])
         _write(path, about, rows, earlier)
 
-    with _tracking(args, about) as tracker, TrialProgress("search") as bar, connect(args.workers):
+    with _tracking(args, about) as tracker, TrialProgress("search") as bar, connect_quietly(args.workers):
         from ssbray.cluster.tuning import Effort, best_of, search
 
         effort = Effort(trials=args.tune, workers=args.workers, minutes=args.minutes)

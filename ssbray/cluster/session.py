@@ -8,9 +8,10 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def connect(cpus: int | None = None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def connect_quietly(cpus: int | None = None) -> Iterator[None]:
+    """`connect`, and what is printed meanwhile goes to stderr: Ray tells of dead workers where answers belong."""
+    with connect(cpus), redirect_stdout(sys.stderr):
+        yield
 
 
 def _begin(cpus: int | None) -> None:
