@@ -141,7 +141,7 @@ class RayWorkers:
 
     def _launch(self) -> None:
         while self._idle and (self._graphs or self._solves):
-            tasks, attempt = self._bundle() if self._graphs else self._one(self._solves)
+            tasks, attempt = self._next()
             actor = self._idle.popleft()
             reference = actor.evaluate.remote(tasks)
             self._running[reference] = _Flight(tasks, actor, attempt, time.monotonic() + self._timeout_s)
@@ -149,16 +149,13 @@ class RayWorkers:
     def _queue(self, task: Task) -> deque[tuple[Task, int]]:
         return self._solves if task.kind == "solve" else self._graphs
 
-    def _one(self, queue: deque[tuple[Task, int]]) -> tuple[list[Task], int]:
-        task, attempt = queue.popleft()
-        return [task], attempt
-
-    def _bundle(self) -> tuple[list[Task], int]:
-        """The next graphs for one actor: its share of those that wait; one that failed before goes alone."""
-        tasks, attempt = self._one(self._graphs)
-        share = min(BUNDLE, 1 + len(self._graphs) // self.capacity)
+    def _next(self) -> tuple[list[Task], int]:
+        """For one actor: its share of the graphs that wait, but one that failed before alone; or a solve."""
+        task, attempt = (self._graphs or self._solves).popleft()
+        tasks = [task]
+        share = min(BUNDLE, 1 + len(self._graphs) // self.capacity) if task.kind == "graph" else 1
         while attempt == 1 and len(tasks) < share and self._graphs[0][1] == 1:
-            tasks += self._one(self._graphs)[0]
+            tasks.append(self._graphs.popleft()[0])
         return tasks, attempt
 
     def _overdue(self) -> _Flight | None:
