@@ -98,9 +98,11 @@ def test_a_killed_solver_is_replaced_and_its_task_repeated(pool, tmp_path):
     assert len(list(tmp_path.iterdir())) == 4  # each did die
 
 
-def test_a_task_that_always_kills_is_given_up_and_the_others_finish(pool):
+@pytest.mark.parametrize("kind", ["solve", "graph"])
+def test_a_task_that_always_kills_is_given_up_and_the_others_finish(pool, kind):
+    """Graphs share a call, and one that kills takes the others of its call down once."""
     workers = pool(die, solvers=2)
-    wanted = [replace(task, seed=seed) for seed, task in enumerate(tasks(6))]
+    wanted = [replace(task, seed=seed, kind=kind) for seed, task in enumerate(tasks(6))]
     for task in wanted:
         workers.submit(task)
     done = {outcome.key: outcome for outcome in collect(workers, 6)}
