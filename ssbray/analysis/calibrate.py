@@ -18,12 +18,14 @@ from ssbray.domain import Micrograph, PhaseMap
 from ssbray.measure import Measurements, measure
 from ssbray.microscope.classes import CLASSES
 from ssbray.segmentation import Segmentation, Segmenter
+from ssbray.segmentation.each import Each, one_by_one
 from ssbray.segmentation.example import NOTHING
 from ssbray.segmentation.fit import Progress
 from ssbray.segmentation.folder import Folder
 
 LENGTHS = (6.0, 16.0, 40.0)  #: candidates for the correlation length [pixels]
-DRAWS = 8  #: for each specimen and length
+LOOKS = 20  #: images on which they are compared
+DRAWS = 8  #: for each image and length
 COVERAGE = 0.9
 HOPELESS = 0.5  #: median relative error from which a quantity gets no interval: the model does not see it
 FEW = 9  #: values from which a quantity has a factor of its own
@@ -38,6 +40,29 @@ class Case:
     found: Segmentation
     truth: PhaseMap
     measured: Measurements
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity of one specimen."""
+
+    name: str
+    ratio: float  #: |truth - value| over the half width of the draws on that side
+    missed: float | None  #: |truth - value| over the truth, where that is not zero
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What is looked at of a specimen; a task by itself."""
+
+    model: Segmenter
+    folder: Folder
+    device: str
+
+    def __call__(self, wanted: tuple[str, float, int, bool]) -> list[Row]:
+        """Rows of an image, given its name, a correlation length, a seed, and whether to solve as well."""
+        stem, length, seed, solve = wanted
+        return rows(case(self.model, self.folder, stem, self.device), Trust(correlation_px=length), seed, solve=solve)
 
 
 def case(model: Segmenter, folder: Folder, stem: str, device: str = "cpu") -> Case:
@@ -55,91 +80,82 @@ def case(model: Segmenter, folder: Folder, stem: str, device: str = "cpu") -> Ca
 
 
 def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: int, device: str = "cpu",
-               progress: Progress | None = None) -> Segmenter:
-    """A model whose card says how its draws relate to the truth; unchanged without specimens to learn that from."""
+               progress: Progress | None = None, each: Each = one_by_one) -> Segmenter:
+    """A model whose card says how its draws relate to the truth; unchanged without specimens to learn that from.
+
+    The correlation length is chosen on the first `LOOKS` images, the widths are those of all of them.
+    """
     if not stems or set(model.classes) != set(folder.names):
         return model
-    cases = [case(model, folder, stem, device) for stem in stems]
-    total, done = len(cases) * (len(LENGTHS) + 1), 0
-    best: tuple[float, Trust, dict[str, list[float]]] | None = None
+    look = Look(model=model, folder=folder, device=device)
+    first = [(stem, length, seed + k, False) for length in LENGTHS for k, stem in enumerate(stems[:LOOKS])]
+    total = len(first) + len(stems)
+
+    def share(begun: int) -> Progress | None:
+        return None if progress is None else lambda done, _: progress(begun + done, total)
+
+    told = each(look, first, share(0))
+    misses = []
     for length in LENGTHS:
-        rows = []
-        for k, each in enumerate(cases):
-            rows.extend(_rows(each, Trust(correlation_px=length), seed + k))
-            done += 1
-            if progress is not None:
-                progress(done, total)
-        ratios = _ratios(rows)
-        everything = np.concatenate([np.array(values) for values in ratios.values()])
-        miss = abs(float(np.mean(everything <= 1)) - COVERAGE)
-        if best is None or miss < best[0]:
-            best = (miss, Trust(correlation_px=length), ratios)
-    assert best is not None
-    _, trust, ratios = best
-    if set(model.classes) <= set(CLASSES) and all(sheet_of(each.micrograph, {}, materials.load()).known
-                                                  for each in cases):
-        ratios |= _of_sigma(cases, trust, seed, progress, done, total)
+        found = _ratios([row for (_, own, *_), rows in zip(first, told, strict=True) if own == length for row in rows])
+        everything = np.concatenate([np.array(values) for values in found.values()])
+        misses.append(abs(float(np.mean(everything <= 1)) - COVERAGE))
+    length = LENGTHS[int(np.argmin(misses))]
+    solve = set(model.classes) <= set(CLASSES)
+    told = each(look, [(stem, length, seed + k, solve) for k, stem in enumerate(stems)], share(len(first)))
     specimens = len({folder.groups[stem] for stem in stems})
     return replace(model, card={**model.card, "intervals": {
-        "correlation_px": trust.correlation_px, "widths": factors(ratios), "specimens": specimens}})
+        "correlation_px": length, "specimens": specimens,
+        "widths": factors(_ratios([row for rows in told for row in rows]))}})
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One quantity of one specimen: what it is, and what the model makes of it."""
-
-    name: str
-    truth: float
-    centre: Measurements
-    draws: np.ndarray
-
-
-def _rows(each: Case, trust: Trust, seed: int) -> list[Row]:
-    """What both the mask and the most probable map have, but for counts."""
+def rows(each: Case, trust: Trust, seed: int, *, solve: bool) -> list[Row]:
+    """What both the mask and the most probable map have, but for counts; with `solve` the conductivity as well."""
     lines = dislocations(each.found)
-    middle_map = likely(each.found)
-    centre = measured(lines, middle_map)
-    draws = [measured(lines, one) for one in drawn(each.found, middle_map, DRAWS, trust, seed)]
-    return [Row(name, truth, centre, np.array([one.values[name] for one in draws if name in one.values]))
-            for name, truth in each.measured.values.items()
-            if name not in COUNTS and name in centre.values and not truth == centre.values[name] == 0]
+    centre_map = likely(each.found)
+    centre = measured(lines, centre_map)
+    maps = list(drawn(each.found, centre_map, DRAWS, trust, seed))
+    draws = [measured(lines, one) for one in maps]
+    found = []
+    for name, truth in each.measured.values.items():
+        if name in COUNTS or name not in centre.values or truth == centre.values[name] == 0:
+            continue
+        values = np.array([one.values[name] for one in draws if name in one.values])
+        middle = value_of(name, centre, values)
+        missed = abs(truth - middle) / truth if truth > 0 else None
+        found.append(Row(name, _ratio(truth, middle, half_widths(middle, values, abs(middle))), missed))
+    return [*found, *_of_sigma(each, centre_map, maps)] if solve else found
 
 
-def _ratios(rows: Sequence[Row]) -> dict[str, list[float]]:
-    """|truth - value| over the half width on that side; infinite for all of a kind that is mostly missed."""
+def _ratio(truth: float, middle: float, widths: tuple[float, float]) -> float:
+    side = widths[1] if truth > middle else widths[0]
+    return abs(truth - middle) / side if side > 0 else math.inf
+
+
+def _of_sigma(each: Case, centre: PhaseMap, maps: Sequence[PhaseMap]) -> list[Row]:
+    """The logarithm of the conductivity; nothing where the sheet or a part of the mask is not known."""
+    tables = materials.load()
+    sheet = sheet_of(each.micrograph, {}, tables)
+    if not sheet.known or (each.truth.labels == len(each.truth.phases) - 1).any():
+        return []
+    solved = [solve_map(one, sheet, tables, 25.0, "y").sigma_eff for one in (each.truth, centre, *maps)]
+    logs = np.log([value for value in solved[2:] if value > 0])
+    if not (solved[0] > 0 and solved[1] > 0 and len(logs)):
+        return []
+    truth, middle = math.log(solved[0]), math.log(solved[1])
+    return [Row(QUANTITY, _ratio(truth, middle, half_widths(middle, logs, 1.0)), None)]
+
+
+def _ratios(found: Sequence[Row]) -> dict[str, list[float]]:
+    """Ratios of each quantity; infinite for all of a kind that is mostly missed."""
     ratios: dict[str, list[float]] = {}
     missed: dict[str, list[float]] = {}
-    for row in rows:
-        middle = value_of(row.name, row.centre, row.draws)
-        low, high = half_widths(middle, row.draws, abs(middle))
-        side = high if row.truth > middle else low
-        ratios.setdefault(row.name, []).append(abs(row.truth - middle) / side if side > 0 else math.inf)
-        if row.truth > 0:
-            missed.setdefault(row.name, []).append(abs(row.truth - middle) / row.truth)
+    for row in found:
+        ratios.setdefault(row.name, []).append(row.ratio)
+        if row.missed is not None:
+            missed.setdefault(row.name, []).append(row.missed)
     hopeless = [name for name, off in missed.items() if np.median(off) > HOPELESS]
     return ratios | {name: [math.inf] * max(FEW, len(ratios[name])) for name in hopeless}
-
-
-def _of_sigma(cases: Sequence[Case], trust: Trust, seed: int, progress: Progress | None, done: int, total: int
-              ) -> dict[str, list[float]]:
-    """The same of the logarithm of the conductivity."""
-    tables = materials.load()
-    ratios = []
-    for k, each in enumerate(cases):
-        if (each.truth.labels == len(each.truth.phases) - 1).any():  # nobody knows what the unknown part conducts
-            continue
-        sheet = sheet_of(each.micrograph, {}, tables)
-        centre = likely(each.found)
-        solved = [solve_map(one, sheet, tables, 25.0, "y").sigma_eff for one in
-                  (each.truth, centre, *drawn(each.found, centre, DRAWS, trust, seed + k))]
-        logs = np.log([value for value in solved[2:] if value > 0])
-        if solved[0] > 0 and solved[1] > 0 and len(logs):
-            truth, middle = math.log(solved[0]), math.log(solved[1])
-            low, high = half_widths(middle, logs, 1.0)
-            ratios.append(abs(truth - middle) / (high if truth > middle else low))
-        if progress is not None:
-            progress(done + k + 1, total)
-    return {QUANTITY: ratios} if ratios else {}
 
 
 def factors(ratios: dict[str, list[float]]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ class Augmentation:
 
     any_way_up: bool = True  #: quarter turns and upside down; else left-right only
     rotation: float = 15.0  #: degrees to either side
-    zoom: tuple[float, float] = (0.6, 1.6)
-    stretch: float = 0.2  #: of one direction against the other, standard deviation of the logarithm
+    zoom: tuple[float, float] = (0.85, 1.2)
+    stretch: float = 0.1  #: of one direction against the other, standard deviation of the logarithm
     bend: float = 3.0  #: rms of a smooth displacement [pixels]
     gain: tuple[float, float] = (0.75, 1.3)
     offset: float = 0.2
@@ -31,7 +31,8 @@ class Augmentation:
     stripes: float = 0.05  #: rms of columns or rows, as from an ion mill or a flickering beam
     thinning: tuple[float, float] = (0.4, 1.0)  #: share of the X-ray counts kept
     regions: float = 0.0  #: chance that a whole region is of another brightness and texture: where materials vary
-    drop: float = 0.45  #: chance that an optional input (all but the first image) is missing
+    alone: float = 0.2  #: chance that all optional inputs are missing, which is all but the first image
+    drop: float = 0.3  #: where they are not: chance that an optional image, or all the element maps, are missing
 
     @classmethod
     def suited(cls, pixel_size_nm: float | None, **options: Any) -> Self:
@@ -42,9 +43,9 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Geometry:
-    """Where the pixels of a square window lie in an image."""
+    """Where the pixels of a window lie in an image."""
 
-    window: int  #: pixels
+    window: tuple[int, int]  #: rows, columns
     matrix: np.ndarray  #: (2, 2), window to image
     centre: np.ndarray  #: (2,) x, y in the image [pixels]
     knots: Tensor  #: (1, 2, 5, 5) displacement [pixels]
@@ -52,30 +53,30 @@ class Geometry:
     def coordinates(self, spacing: int, corner: tuple[int, int] = (0, 0), size: int | None = None
                     ) -> tuple[Tensor, Tensor]:
         """Image coordinates x, y [pixels] of `size` x `size` cells of `spacing` pixels, from `corner` (row, column)."""
-        count = size or self.window // spacing
-        step = torch.arange(count, dtype=torch.float32)
-        rows = (corner[0] + step + 0.5) * spacing
-        columns = (corner[1] + step + 0.5) * spacing
-        at = (2 * side / self.window - 1 for side in (rows, columns))
+        sides = [(first + torch.arange(size or side // spacing, dtype=torch.float32) + 0.5) * spacing
+                 for first, side in zip(corner, self.window, strict=True)]
+        at = (2 * along / side - 1 for along, side in zip(sides, self.window, strict=True))
         place = torch.stack(torch.meshgrid(*at, indexing="ij"), dim=-1)
         bend = F.grid_sample(self.knots, place.flip(-1)[None], mode="bicubic", align_corners=True)[0]
-        y = place[..., 0] * self.window / 2 + bend[1]
-        x = place[..., 1] * self.window / 2 + bend[0]
+        y = place[..., 0] * self.window[0] / 2 + bend[1]
+        x = place[..., 1] * self.window[1] / 2 + bend[0]
         (a, b), (c, d) = self.matrix
         return a * x + b * y + self.centre[0], c * x + d * y + self.centre[1]
 
 
-def geometry(shape: tuple[int, int], window: int, how: Augmentation, random: np.random.Generator) -> Geometry:
-    """Draw where a window of a session lies in an image of a shape (rows, columns)."""
-    angle = np.deg2rad(random.uniform(-how.rotation, how.rotation))
+def geometry(shape: tuple[int, int], window: tuple[int, int], how: Augmentation, random: np.random.Generator, *,
+             turned: bool = False) -> Geometry:
+    """Draw where a window of a session lies in an image of a shape (rows, columns); `turned` is by a quarter."""
+    angle = np.deg2rad(random.uniform(-how.rotation, how.rotation)) + turned * np.pi / 2
     if how.any_way_up:
-        angle += np.pi / 2 * random.integers(4)
+        angle += np.pi * random.integers(2)
     zoom = np.exp(random.uniform(*np.log(how.zoom)))
     mirror = -1.0 if random.random() < 0.5 else 1.0
     pull = np.exp(0.5 * random.normal(0, how.stretch) * np.array([1.0, -1.0])) / zoom
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = np.diag(pull) @ turn @ np.diag([mirror, 1.0])
-    room = np.maximum(0.0, (np.array(shape[::-1]) - window * pull) / 2)
+    extent = np.array(window if turned else window[::-1])  # along x and y of the image
+    room = np.maximum(0.0, (np.array(shape[::-1]) - extent * pull) / 2)
     knots = torch.from_numpy(random.normal(0, how.bend, (1, 2, 5, 5)).astype(np.float32))
     return Geometry(window=window, matrix=matrix, centre=np.array(shape[::-1]) / 2 + random.uniform(-room, room),
                     knots=knots)
@@ -153,10 +154,13 @@ def thinned(counts: Tensor, how: Augmentation, random: np.random.Generator) -> T
 
 def kept(has_image: Tensor, has_element: Tensor, how: Augmentation, random: np.random.Generator
          ) -> tuple[Tensor, Tensor]:
-    """Take optional inputs away: each image but the first, and all the maps together, now and then."""
+    """Take optional inputs away, now and then: all of them, or each image but the first, and all the maps together."""
+    least = torch.zeros_like(has_image)
+    least[int(torch.argmax((has_image > 0).float()))] = 1.0
+    if random.random() < how.alone:
+        return has_image * least, torch.zeros_like(has_element)
     keep = torch.from_numpy((random.random(len(has_image)) >= how.drop).astype(np.float32))
-    keep[int(torch.argmax((has_image > 0).float()))] = 1.0
-    return has_image * keep, has_element * float(random.random() >= how.drop)
+    return has_image * torch.maximum(keep, least), has_element * float(random.random() >= how.drop)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -34,14 +34,15 @@ class Training:
 
     minutes: float = 12.0  #: for each net
     steps: int | None = None  #: for each net, instead of minutes
-    context_share: float = 0.35  #: of the time or the steps
-    coarse_share: float = 0.25
+    context_share: float = 0.3  #: of the time or the steps
+    coarse_share: float = 0.2
     rate: float = 2e-3  #: peak learning rate
     decay: float = 1e-2  #: of weights (AdamW: Loshchilov and Hutter 2019, arXiv 1711.05101)
     window: int = 1024  #: largest window that the coarse part and the context see [pixels]
-    cells: int = 2**16  #: cells in a step of either
+    cells: int = 2**14  #: cells in a step of either, one window at least: many small steps learn more in a given time
     crop: int = 256  #: pixels a side of what the fine part sees
-    pixels: int = 2**18  #: pixels in a step of the fine part
+    even: float = 0.0  #: share of the fine part's loss in which rare classes weigh more, see `loss.phase_loss`
+    pixels: int = 2**16  #: pixels in a step of the fine part
     augmentation: Augmentation = field(default_factory=Augmentation)
     size: Size = field(default_factory=Size)
     orientations: int | None = None  #: in which the net sees an image in use; all that it learns by default
@@ -53,8 +54,13 @@ class Training:
 
     @classmethod
     def suited(cls, pixel_size_nm: float | None, **options: Any) -> Self:
-        """Shares for images of one scale, or more time for the context where there is none: it must tell the scale."""
-        slow: dict[str, Any] = {} if pixel_size_nm is not None else {"context_share": 0.55, "coarse_share": 0.2}
+        """As it is for images of one scale; where there is none, more time for the context: it must tell the scale.
+
+        Folders without a scale are also small: what is rare in them, as cracks, would hardly be learnt unless it
+        weighed more. It does not otherwise, since probabilities would be off at edges, and thin layers too thick.
+        """
+        slow: dict[str, Any] = {} if pixel_size_nm is not None else {
+            "context_share": 0.55, "coarse_share": 0.2, "even": 1.0}
         return cls(**{**slow, **options})
 
 
@@ -100,12 +106,11 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     weight = loss.class_weights(counts).to(device)
     chance = chances(pools)
     net = placed(Net(images, elements, classes, training.size), device)
-    side = max(max(pool.example.labels.shape) for pool in pools)
-    window = min(training.window, math.ceil(side / UNIT) * UNIT)
+    window = _window(pools, training.window)
     began = time.monotonic()
 
     def cells(spacing: int) -> Batch:
-        count = max(1, training.cells // (window // spacing) ** 2)
+        count = max(1, training.cells * spacing**2 // math.prod(window))
         return views.draw(_pick(pools, count, chance, random), window, training.augmentation, random)
 
     def far(part: nn.Module, batch: Batch) -> Tensor:
@@ -132,8 +137,8 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
     net.coarse = _stage(net.coarse, second, lambda: cells(STRIDE), phases, training=training, device=device)
     net.coarse.eval().requires_grad_(False)
 
-    crop = min(training.crop, window)
-    each_window = min(CROPS, (window // crop) ** 2)  # the coarse part has to see all of a window for each of them
+    crop = min(training.crop, *window)
+    each_window = min(CROPS, math.prod(side // crop for side in window))  # all of a window is seen for them
     many = max(1, training.pixels // crop**2 // each_window)
 
     def pixels() -> Batch:
@@ -150,7 +155,7 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
         assert batch.labels is not None
         assert batch.extra is not None
         logits = part(_last(batch.pixels.to(device)), features)
-        return (loss.phase_loss(logits[:, :classes], batch.labels.to(device), weight)
+        return (loss.phase_loss(logits[:, :classes], batch.labels.to(device), weight, training.even)
                 + 0.5 * loss.heads_loss(logits[:, classes:], batch.extra.to(device)))
 
     third = clock(2)
@@ -169,6 +174,13 @@ def chances(pools: Sequence[Pooled]) -> np.ndarray:
     rarity = np.where(present, 1 / np.maximum(present.sum(axis=0), 1), 0.0)
     weight = np.sqrt(rarity.sum(axis=1) / np.maximum(present.sum(axis=1), 1))
     return weight / weight.sum() if weight.sum() > 0 else np.full(len(pools), 1 / len(pools))
+
+
+def _window(pools: Sequence[Pooled], most: int) -> tuple[int, int]:
+    """Rows and columns of a window that takes in the largest example, or `most` of it."""
+    sides = np.max([pool.example.labels.shape for pool in pools], axis=0)
+    rows, columns = (min(most, math.ceil(side / UNIT) * UNIT) for side in sides.tolist())
+    return rows, columns
 
 
 def _pick(pools: list[Pooled], count: int, chance: np.ndarray, random: np.random.Generator) -> list[Pooled]:

@@ -11,11 +11,21 @@ from ssbray.segmentation.example import NOTHING
 HEAVIEST = 12.0  #: weight of a pixel on a line beside one off it, at most
 
 
-def phase_loss(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
-    """Cross entropy, weighted by class, plus one minus the mean Dice coefficient of the classes that occur.
+def phase_loss(logits: Tensor, labels: Tensor, weight: Tensor, even: float = 1.0) -> Tensor:
+    """A mixture, `even` of the one and the rest of the other, of a loss for rare classes and plain cross entropy.
+
+    The first is cross entropy, weighted by class, plus one minus the mean Dice coefficient of the classes that occur:
+    it finds what is rare, and too much of it where an edge is in doubt. The second, twice the cross entropy, is a
+    proper score: least where probabilities are true, at edges too.
 
     logits (n, C, H, W), labels (n, H, W), weight (C,).
     """
+    plain = 2 * F.cross_entropy(logits, labels.long(), ignore_index=NOTHING, reduction="sum")
+    plain = plain / (labels != NOTHING).sum().clamp(min=1)
+    return plain if even == 0 else even * _for_rare(logits, labels, weight) + (1 - even) * plain
+
+
+def _for_rare(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
     known = labels != NOTHING
     target = torch.where(known, labels, 0).long()
     entropy = F.cross_entropy(logits, target, weight=weight, reduction="none")

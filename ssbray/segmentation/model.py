@@ -182,8 +182,13 @@ class Segmenter:
 
     def logits(self, found: Planes, *, device: str = "cpu", tile: int | None = TILE
                ) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
-        """Logits of all nets in all orientations, piece by piece; see `tile.logits`."""
-        return logits(self.passes, found, device=device, tile=tile)
+        """Answers that are doubted against each other, piece by piece; see `tile.logits`."""
+        return logits(self.passes, found, device=device, tile=tile, together=self.together)
+
+    @property
+    def together(self) -> int:
+        """Passes that give one answer: those of a net, where there is another one to differ from it."""
+        return self.orientations if len(self.nets) > 1 else 1
 
     @cached_property
     def passes(self) -> tuple[Net, ...]:
@@ -245,7 +250,7 @@ def _passes(model: Segmenter, found: Planes, device: str, tile: int | None, drop
     for k in range(dropout):
         net = model.nets[k % len(model.nets)]
         copies.append(_dropping(net, rng.subseed(seed, "dropout", k)))
-    return logits(seen_from(copies, model.orientations), found, device=device, tile=tile)
+    return logits(seen_from(copies, model.orientations), found, device=device, tile=tile, together=model.orientations)
 
 
 class _Fixed(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,15 @@ class Tally:
             right = (probability.argmax(axis=0) == truth)[known]
             for column, weight in enumerate((None, best, right)):
                 self.confidence[:, column] += np.bincount(slot, weights=weight, minlength=BINS)
+
+    def __add__(self, other: Self) -> Self:
+        """The counts of both."""
+        both = type(self)(self.classes, self.tolerance)
+        both.images = self.images + other.images
+        both.confusion = self.confusion + other.confusion
+        both.contour = self.contour + other.contour
+        both.confidence = self.confidence + other.confidence
+        return both
 
     def scores(self) -> dict[str, Any]:
         """iou and boundary_f1 by class (None for a class that the truth does not have), their means, ece.

@@ -14,7 +14,7 @@ class Segmentation:
 
     classes: tuple[str, ...]
     probability: NDArray[np.float32]  #: (C, H, W), calibrated; they sum to one
-    doubt: NDArray[np.float32]  #: (H, W) mutual information of label and model [nat]: zero where all nets agree
+    doubt: NDArray[np.float32]  #: (H, W) mutual information of label and net (or side of one net) [nat]
     heads: dict[str, NDArray[np.float16]]  #: `net.HEADS` -> (H, W), 0..1
     pixel_size_nm: float
     calibrated: bool  #: whether a temperature was fitted on specimens that the nets had not seen

@@ -82,8 +82,10 @@ def coarse_features(net: Net, cells: Tensor, device: str, size: int = CELLS) -> 
 
 
 def logits(nets: Sequence[Net], planes: Planes, *, device: str = "cpu", tile: int | None = TILE,
-           coarse: int = CELLS) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
+           coarse: int = CELLS, together: int = 1) -> Iterator[tuple[tuple[slice, slice], list[Tensor]]]:
     """Run nets over an image; tile=None takes it in one piece.
+
+    Of so many nets `together`, one after the other in `nets`, there is one answer: the mean of their logits.
 
     Yields
     ------
@@ -104,11 +106,15 @@ def logits(nets: Sequence[Net], planes: Planes, *, device: str = "cpu", tile: in
             part = with_presence(images[:, :, piece.top : piece.bottom, piece.left : piece.right], has_image).to(device)
             kept = (slice(piece.core[0].start, piece.core[0].start + rows.stop - rows.start),
                     slice(piece.core[1].start, piece.core[1].start + columns.stop - columns.start))
-            found = []
-            for net, feature in zip(nets, features, strict=True):
+            found: list[Tensor] = []
+            for k, (net, feature) in enumerate(zip(nets, features, strict=True)):
                 cut = feature[:, :, piece.top // STRIDE : piece.bottom // STRIDE,
                               piece.left // STRIDE : piece.right // STRIDE].to(device)
                 answer = run(net.fine, part, cut)
                 assert isinstance(answer, Tensor)
-                found.append(answer[0, :, kept[0], kept[1]])
-            yield (rows, columns), found
+                inner = answer[0, :, kept[0], kept[1]]
+                if k % together:
+                    found[-1] += inner
+                else:
+                    found.append(inner)
+            yield (rows, columns), found if together == 1 else [total.div_(together) for total in found]

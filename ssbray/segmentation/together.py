@@ -52,9 +52,10 @@ def segment_all(model: Segmenter, micrographs: Sequence[Micrograph], *, device: 
 
 
 def _logits(model: Segmenter, found: Sequence[Planes], device: str) -> list[Tensor]:
-    """Logits of each net, (n, classes + heads, H, W), H and W padded."""
+    """Answers as those of `Segmenter.logits`, (n, classes + heads, H, W) each, H and W padded."""
     images, cells, presence = (torch.cat(parts) for parts in zip(*map(prepared, found), strict=True))
     with torch.inference_mode():
         parts = with_presence(images, presence).to(device)
         answers = [run(net.fine, parts, run(net.coarse, cells.to(device))[0]) for net in model.passes]
-    return [answer for answer in answers if isinstance(answer, Tensor)]
+    every = [answer for answer in answers if isinstance(answer, Tensor)]
+    return [torch.stack(every[k : k + model.together]).mean(dim=0) for k in range(0, len(every), model.together)]

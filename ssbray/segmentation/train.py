@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ssbray import rng
 from ssbray.errors import InputError
-from ssbray.segmentation.calibrate import averaged, scaling
-from ssbray.segmentation.example import NOTHING, Example
+from ssbray.segmentation.each import Each, one_by_one
 from ssbray.segmentation.fit import Progress, Training, fit
 from ssbray.segmentation.folder import Folder, open_folder
-from ssbray.segmentation.fusion import class_counts, fused, learn
-from ssbray.segmentation.model import Scaling, Segmenter, given
+from ssbray.segmentation.model import Segmenter
 from ssbray.segmentation.net import Net, placed
-from ssbray.segmentation.scores import Tally
+from ssbray.segmentation.trust import trusted
 
 COMMON = 0.5  #: an input is worth learning if at least this share of the images has it
 SCALES = 1.15  #: ratio of pixel sizes up to which images are of one scale
 PORES = ("pore", "pores", "void", "voids")
 ORDERS = 200  #: of the specimens, from which the most even is taken
-CALIBRATION_PIXELS = 200_000  #: on which the temperature is fitted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,23 +45,28 @@ class Inputs:
 def split(folder: Folder, *, hold_out: float, calibrate: float, seed: int) -> Split:
     """Divide the specimens: a share for the test, a share for the calibration, the rest to learn from.
 
-    With fewer than three specimens to learn from nothing is kept for calibration. Each part gets its share of the
-    specimens with rare classes, as far as that goes.
+    Shares lie below one; whole numbers are numbers of specimens. With fewer than three specimens to learn from nothing
+    is kept for calibration. Each part gets its share of the specimens with rare classes, as far as that goes.
     """
     for name, share in (("--hold-out", hold_out), ("--calibrate", calibrate)):
-        if not 0 <= share < 1:
-            raise InputError(name, share, "must lie between 0 and 1")
+        if not (0 <= share < 1 or share >= 1 and float(share).is_integer()):
+            raise InputError(name, share, "must be a share between 0 and 1, or a whole number of specimens")
     groups = sorted(set(folder.groups.values()))
-    test = math.ceil(hold_out * len(groups)) if hold_out else 0
-    kept = math.ceil(calibrate * len(groups)) if calibrate and len(groups) - test >= 3 else 0
+    test = _number(hold_out, len(groups))
+    kept = _number(calibrate, len(groups)) if len(groups) - test >= 3 else 0
     if len(groups) - test - kept < 1:
-        raise InputError("--hold-out", hold_out, f"leaves none of {len(groups)} specimens to learn from")
+        name, share = ("--hold-out", hold_out) if test >= kept else ("--calibrate", calibrate)
+        raise InputError(name, share, f"leaves none of {len(groups)} specimens to learn from")
     order = _stratified(folder, groups, (test, kept), seed)
     part = dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + kept], "calibrate")
     parts: dict[str, list[str]] = {"train": [], "calibrate": [], "test": []}
     for stem, group in folder.groups.items():
         parts[part.get(group, "train")].append(stem)
     return Split(**{name: tuple(stems) for name, stems in parts.items()})
+
+
+def _number(share: float, of: int) -> int:
+    return math.ceil(share * of) if share < 1 else round(share)
 
 
 def _stratified(folder: Folder, groups: Sequence[str], counts: tuple[int, int], seed: int) -> list[str]:
@@ -134,102 +134,22 @@ def pore_class(names: Sequence[str]) -> int | None:
 
 
 def finish(folder: Folder, parts: Split, found: Inputs, training: Training,
-           members: Sequence[tuple[dict[str, np.ndarray], dict[str, float]]], seed: int, device: str = "cpu"
-           ) -> Segmenter:
+           members: Sequence[tuple[dict[str, np.ndarray], dict[str, float]]], seed: int, device: str = "cpu",
+           progress: Progress | None = None, each: Each = one_by_one) -> Segmenter:
     """Put the nets together, and calibrate them on specimens that none of them has seen."""
     nets = []
     for state, _ in members:
         net = Net(len(found.images), len(found.elements), len(folder.names), training.size)
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
         nets.append(placed(net, device).eval().requires_grad_(False))
-    model = Segmenter(nets=tuple(nets), classes=folder.names, images=found.images, elements=found.elements,
-                      size=training.size, pixel_size_nm=found.pixel_size_nm, orientations=training.sides)
-    examples = [folder.example(stem, found.images, found.elements) for stem in parts.calibrate]
-    scalings = {name: _scaling(model, some, seed, device) for name, some in _given(examples).items()}
     card = {"training": {name: value for name, value in asdict(training).items() if name != "size"} |
             {"orientations": training.sides},
             "seed": seed, "members": [figures for _, figures in members], "calibration_scores": None,
             **{part: {stem: folder.sha256(stem) for stem in getattr(parts, part)}
                for part in ("train", "calibrate", "test")},
             "groups": {stem: folder.groups[stem] for stem in (*parts.train, *parts.calibrate)}}
-    model = replace(model, scalings=scalings, calibrated=bool(examples))
-    card["calibration_scores"] = _scores(model, examples, device) if examples else None
-    model = replace(model, card=card)
-    if found.elements and examples:
-        model = replace(model, card={**card, "fusion": _fusion(model, folder, parts, device)})
-    return model
-
-
-def _fusion(model: Segmenter, folder: Folder, parts: Split, device: str) -> dict[str, Any]:
-    """Compositions of the classes, and whether judging regions by them helps where nothing was learnt from."""
-    counts = []
-    for stem in parts.train:
-        micrograph, _ = folder.micrograph(stem)
-        if micrograph.eds_are_counts and all(name in micrograph.eds for name in model.elements):
-            labels = folder.labels(stem, micrograph.shape)
-            counts.append(class_counts(micrograph, labels, len(model.classes), model.elements))
-    if not counts:
-        return {"used": False}
-    learnt = learn(counts, model.elements)
-    before, after = 0.0, 0.0
-    for stem in parts.calibrate:
-        micrograph, _ = folder.micrograph(stem)
-        truth = folder.labels(stem, micrograph.shape)
-        found = model.segment(micrograph, device=device)
-        before += _misfit(found.probability, truth)
-        after += _misfit(fused(found, micrograph, learnt).probability, truth)
-    return {**learnt.plain(), "used": after < before, "nll_without": before / len(parts.calibrate),
-            "nll_with": after / len(parts.calibrate)}
-
-
-def _misfit(probability: np.ndarray, truth: np.ndarray) -> float:
-    """Mean negative log probability of the known labels."""
-    known = truth != NOTHING
-    share = np.take_along_axis(probability, np.where(known, truth, 0)[None].astype(np.int64), axis=0)[0]
-    return float(-np.log(np.maximum(share[known], 1e-12)).mean())
-
-
-def _given(examples: Sequence[Example]) -> dict[str, list[Example]]:
-    """The calibration's examples with all of their inputs, with the images only, and with the first image only."""
-    found: dict[str, list[Example]] = {}
-    for example in examples:
-        planes = example.planes
-        bare = replace(planes, elements=np.zeros_like(planes.elements), has_element=np.zeros_like(planes.has_element))
-        first = np.zeros_like(planes.has_image)
-        first[0] = planes.has_image[0]
-        least = replace(bare, images=bare.images * first[:, None, None], has_image=first)
-        for each in (planes, bare, least):
-            kept = found.setdefault(given(each), [])
-            if not kept or kept[-1].name != example.name:
-                kept.append(replace(example, planes=each))
-    return found
-
-
-def _scaling(model: Segmenter, examples: Sequence[Example], seed: int, device: str) -> Scaling:
-    """Temperature and biases from pixels drawn from examples."""
-    count = len(model.classes)
-    share = min(1.0, CALIBRATION_PIXELS / sum(example.labels.size for example in examples))
-    random = rng.stream(seed, "calibration pixels")
-    drawn: list[list[Tensor]] = [[] for _ in model.passes]
-    labels: list[Tensor] = []
-    for example in examples:
-        chosen = random.random(example.labels.shape) < share
-        for place, answers in model.logits(example.planes, device=device):
-            inside = torch.from_numpy(chosen[place])
-            for kept, answer in zip(drawn, answers, strict=True):
-                kept.append(answer[:count].cpu()[:, inside])
-            labels.append(torch.from_numpy(example.labels[place])[inside])
-    heat, bias = scaling([torch.cat(kept, dim=1) for kept in drawn], torch.cat(labels))
-    return heat, tuple(bias)
-
-
-def _scores(model: Segmenter, examples: Sequence[Example], device: str) -> dict[str, Any]:
-    """Scores on the calibration's examples, with all of their inputs."""
-    tally = Tally(model.classes)
-    for example in examples:
-        probability = np.empty((len(model.classes), *example.labels.shape), dtype=np.float32)
-        for place, answers in model.logits(example.planes, device=device):
-            part = averaged([answer[: len(model.classes)] for answer in answers], *model.scaling(example.planes))
-            probability[(slice(None), *place)] = part.cpu().numpy()
-        tally.add(probability.argmax(axis=0).astype(np.uint8), example.labels, probability)
-    return tally.scores()
+    model = Segmenter(nets=tuple(nets), classes=folder.names, images=found.images, elements=found.elements,
+                      size=training.size, pixel_size_nm=found.pixel_size_nm, orientations=training.sides, card=card)
+    if not parts.calibrate:
+        return model
+    return trusted(model, folder, parts.train, parts.calibrate, seed=seed, device=device, progress=progress, each=each)

@@ -119,10 +119,14 @@ def with_presence(images: Tensor, has_image: Tensor) -> Tensor:
     return torch.cat([images, has_image[:, :, None, None].expand(-1, -1, *images.shape[-2:])], dim=1)
 
 
-def draw(chosen: Sequence[Pooled], window: int, how: Augmentation, random: np.random.Generator, *,
+def draw(chosen: Sequence[Pooled], window: tuple[int, int], how: Augmentation, random: np.random.Generator, *,
          crop: int | None = None, crops: int = 1, pore: int | None = None) -> Batch:
-    """Draw a window from each example, and `crops` parts of it of `crop` pixels a side in full resolution."""
-    parts = [_one(pool, window, how, random, crop, crops, pore) for pool in chosen]
+    """Draw a window from each example, and `crops` parts of it of `crop` pixels a side in full resolution.
+
+    Windows (rows, columns) of a batch are all as they are, or all turned by a quarter, where there is no way up.
+    """
+    turned = how.any_way_up and random.random() < 0.5
+    parts = [_one(pool, window[::-1] if turned else window, how, random, turned, crop, crops, pore) for pool in chosen]
     images, elements, has_image, has_element, fractions, lines = (torch.stack([part[k] for part in parts])
                                                                   for k in range(6))
     batch = Batch(cells=assemble(images, elements, has_image, has_element), fractions=fractions, lines=lines,
@@ -134,10 +138,10 @@ def draw(chosen: Sequence[Pooled], window: int, how: Augmentation, random: np.ra
     return replace(batch, pixels=with_presence(pixels, there), labels=labels, extra=extra)
 
 
-def _one(pool: Pooled, window: int, how: Augmentation, random: np.random.Generator, crop: int | None, crops: int,
-         pore: int | None) -> tuple[Any, ...]:
+def _one(pool: Pooled, window: tuple[int, int], how: Augmentation, random: np.random.Generator, turned: bool,
+         crop: int | None, crops: int, pore: int | None) -> tuple[Any, ...]:
     planes, shape = pool.example.planes, pool.example.labels.shape
-    where = augment.geometry(shape, window, how, random)
+    where = augment.geometry(shape, window, how, random, turned=turned)
     x, y = where.coordinates(STRIDE)
     inside = ((x > 0) & (x < shape[1]) & (y > 0) & (y < shape[0])).float()
     has_image, has_element = augment.kept(torch.from_numpy(planes.has_image), torch.from_numpy(planes.has_element),
@@ -150,18 +154,19 @@ def _one(pool: Pooled, window: int, how: Augmentation, random: np.random.Generat
         images = torch.stack([paint(image, region) for paint, image in zip(paints, images, strict=True)])
     images = torch.stack([each.rough(each.smooth(image, (0, 0, 1, 1)), random, STRIDE)
                           for each, image in zip(sessions, images, strict=True)]) * has_image[:, None, None]
-    elements = pool.elements
-    if len(elements):
-        elements = augment.sample(elements, x, y, STRIDE, "nearest")
+    if has_element.any():
+        elements = augment.sample(pool.elements, x, y, STRIDE, "nearest")
         elements = augment.thinned(elements, how, random) * has_element[:, None, None]
+    else:
+        elements = torch.zeros(len(has_element), *x.shape)
     fractions = augment.sample(pool.fractions, x, y, STRIDE, "bilinear") * inside
     lines = augment.sample(pool.lines, x, y, STRIDE, "nearest")
     lines = torch.where(inside > 0, lines, torch.nan)
     corners, fine = [], []
     for _ in range(crops if crop is not None else 0):
         assert crop is not None
-        room = (window - crop) // STRIDE + 1
-        corners.append((int(random.integers(room)), int(random.integers(room))))
+        room = [(side - crop) // STRIDE + 1 for side in window]
+        corners.append((int(random.integers(room[0])), int(random.integers(room[1]))))
         fine.append(_crop(pool, where, corners[-1], crop, sessions, paints, has_image, random, pore))
     return images, elements, has_image, has_element, fractions, lines, corners, fine
 
@@ -177,8 +182,8 @@ def _crop(pool: Pooled, where: Geometry, corner: tuple[int, int], crop: int, ses
     example = pool.example
     start = (corner[0] * STRIDE, corner[1] * STRIDE)
     x, y = where.coordinates(1, start, crop)
-    top, left = (part / where.window for part in start)
-    place = (top, left, top + crop / where.window, left + crop / where.window)
+    rows, columns = where.window
+    place = (start[0] / rows, start[1] / columns, (start[0] + crop) / rows, (start[1] + crop) / columns)
     images = augment.sample(torch.from_numpy(example.planes.images), x, y, 1, "bilinear")
     if paints:
         region = _nearest(pool.regions, x, y)

@@ -71,7 +71,8 @@ def learn(folder: Path, out: Path, wanted: SegmenterSection, seed: int, tools: T
     training = Training.suited(found.pixel_size_nm, minutes=wanted.minutes, steps=wanted.steps,
                                augmentation=Augmentation.suited(found.pixel_size_nm))
     members = tools.members(wanted.members, str(folder), parts.train, found, seed, training)
-    model = train.finish(known, parts, found, training, members, seed)
+    model = train.finish(known, parts, found, training, members, seed,
+                         each=lambda function, items, _: tools.each(function, items, "calibration"))
     model.save(out)
     return {"model_version": model.version, "members": [figures for _, figures in members],
             "parts": {name: sorted(stems) for name, stems in asdict(parts).items()}}

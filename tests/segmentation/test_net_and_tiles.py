@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from ssbray.segmentation.inputs import gathered, normalised, planes
 from ssbray.segmentation.model import Segmenter
 from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, folded, placed, reach
 from ssbray.segmentation.tile import logits, pieces
+from ssbray.segmentation.together import segment_all
 
 SMALL = Size(context=4, coarse=4, fine=4, widest=8)
 
@@ -169,6 +172,21 @@ def test_all_sides_are_the_same_in_tiles_and_their_mean_is_that_of_single_ones(n
     mean = torch.stack([each[:4].softmax(dim=0) for each in answers]).mean(dim=0).numpy()
     assert np.abs(mean - once.probability).max() <= 1e-5
     assert once.doubt.max() > 0
+
+
+def test_nets_that_differ_are_doubted_each_by_the_mean_of_its_sides(net):
+    other = placed(Net(2, 3, 4, SMALL).eval(), "cpu")
+    model, image = model_of(net, orientations=2), micrograph((150, 210))
+    both = replace(model, nets=(net, other))
+    found = model.planes(image)[0]
+    (_, single), = model.logits(found, tile=None)
+    (_, pair), = both.logits(found, tile=None)
+    assert (len(single), len(pair)) == (2, 2)  # one net is doubted by its sides, two by each other
+    assert torch.allclose(torch.stack(single).mean(dim=0), pair[0], atol=1e-5)
+    once, cut = both.segment(image, tile=None), both.segment(image, tile=64)
+    assert np.abs(once.probability - cut.probability).max() <= 1e-5
+    together = segment_all(both, [image, image])
+    assert np.abs(together[1].probability - once.probability).max() <= 1e-5
 
 
 def test_looking_from_fewer_sides_than_calibrated_is_said(net):

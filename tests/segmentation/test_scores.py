@@ -25,6 +25,20 @@ def test_iou_of_two_overlapping_rectangles():
     assert scores["mean_iou"] == pytest.approx(3 / 7)
 
 
+def test_tallies_of_parts_add_up_to_that_of_the_whole():
+    random = rng.stream(0, "tallies")
+    parts, whole = [], Tally(("a", "b"))
+    for _ in range(3):
+        found, truth = random.integers(0, 2, (2, 12, 12)).astype(np.uint8)
+        share = random.dirichlet((1, 1), (12, 12)).transpose(2, 0, 1)
+        parts.append(Tally(("a", "b")))
+        for tally in (parts[-1], whole):
+            tally.add(found, truth, share)
+    both, all_of_them = (parts[0] + parts[1] + parts[2]).scores(), whole.scores()
+    for name, value in all_of_them.items():
+        assert both[name] == pytest.approx(value), name
+
+
 def test_a_class_that_never_occurs_has_no_score():
     tally = Tally(("a", "b", "c"))
     tally.add(np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8))

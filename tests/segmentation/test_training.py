@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from ssbray.segmentation.evaluation import evaluate, unseen
 from ssbray.segmentation.fit import Training
 from ssbray.segmentation.folder import open_folder
 from ssbray.segmentation.net import Size
+from ssbray.segmentation.trust import trusted
 from tests.segmentation import folders
 
 QUICK = Training(steps=60, window=128, cells=6 * 32**2, crop=64, pixels=6 * 64**2,
@@ -44,6 +46,38 @@ def test_it_learns_what_is_plain_to_see(model, folder):
     assert 0 <= scores["ece"] < 0.25
     low, high = scores["mean_iou_interval90"]
     assert low <= scores["mean_iou"] <= high + 1e-9
+
+
+def test_images_can_be_shared_out_for_calibration(model, folder):
+    """In another order, by others, and sent there and back: the same figures."""
+    def elsewhere(function, items, progress):
+        answers = {k: pickle.loads(pickle.dumps(function))(items[k]) for k in reversed(range(len(items)))}
+        progress(len(items), len(items))
+        return [answers[k] for k in range(len(items))]
+
+    told = []
+    parts = {part: tuple(model.card[part]) for part in ("train", "calibrate")}
+    again = trusted(model, folder, parts["train"], parts["calibrate"], seed=1, each=elsewhere,
+                    progress=lambda done, total: told.append(done / total))
+    assert again.scalings == model.scalings
+    assert again.card["calibration_scores"] == model.card["calibration_scores"]
+    assert told[-1] == 1.0
+
+
+@pytest.mark.parametrize(("hold_out", "calibrate", "numbers"), [
+    (0.25, 0.2, (4, 2, 2)), (2, 0.2, (4, 2, 2)), (0, 5, (3, 5, 0)), (1, 1, (6, 1, 1))])
+def test_specimens_are_kept_by_share_or_by_number(folder, hold_out, calibrate, numbers):
+    parts = train.split(folder, hold_out=hold_out, calibrate=calibrate, seed=0)
+    assert tuple(map(len, (parts.train, parts.calibrate, parts.test))) == numbers
+
+
+@pytest.mark.parametrize(("hold_out", "calibrate", "named"), [
+    (2.5, 0, "--hold-out 2.5"), (0, -1, "--calibrate -1"), (0, float("inf"), "--calibrate inf"),
+    (0, 8, "--calibrate 8"), (8, 0.1, "--hold-out 8")])
+def test_shares_that_are_none_are_refused(folder, hold_out, calibrate, named):
+    with pytest.raises(InputError) as refused:
+        train.split(folder, hold_out=hold_out, calibrate=calibrate, seed=0)
+    assert f"{refused.value.field} {refused.value.value}" == named
 
 
 def test_the_same_seed_and_steps_give_the_same_weights(folder):
