@@ -18,7 +18,7 @@ def each(function: Callable[[Any], Any], items: Sequence[Any], progress: Callabl
     A machine that dies is asked for again, elsewhere; what the function raises is raised here.
     """
     task = ray.remote(num_cpus=1, max_retries=2, runtime_env={"env_vars": THREADS})(_call)
-    shared = ray.put(function)
+    shared = [ray.put(function)]  # in a list, Ray leaves it to the worker to fetch it
     waiting = [task.remote(shared, item) for item in items]
     pending, count = list(waiting), len(waiting)
     try:
@@ -36,5 +36,12 @@ def each(function: Callable[[Any], Any], items: Sequence[Any], progress: Callabl
         raise
 
 
-def _call(function: Callable[[Any], Any], item: Any) -> Any:
-    return function(item)
+_fetched: dict[str, Callable[[Any], Any]] = {}  #: the last function of this worker: nets need not come for each item
+
+
+def _call(shared: list[Any], item: Any) -> Any:
+    name = shared[0].hex()
+    if name not in _fetched:
+        _fetched.clear()
+        _fetched[name] = ray.get(shared[0])
+    return _fetched[name](item)
