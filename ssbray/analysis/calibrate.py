@@ -25,6 +25,7 @@ from ssbray.segmentation.folder import Folder
 
 LENGTHS = (6.0, 16.0, 40.0)  #: candidates for the correlation length [pixels]
 LOOKS = 20  #: images on which they are compared
+SOLVED = 100  #: images whose conductivity is compared
 DRAWS = 8  #: for each image and length
 COVERAGE = 0.9
 HOPELESS = 0.5  #: median relative error from which a quantity gets no interval: the model does not see it
@@ -101,8 +102,8 @@ def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: 
         everything = np.concatenate([np.array(values) for values in found.values()])
         misses.append(abs(float(np.mean(everything <= 1)) - COVERAGE))
     length = LENGTHS[int(np.argmin(misses))]
-    solve = set(model.classes) <= set(CLASSES)
-    told = each(look, [(stem, length, seed + k, solve) for k, stem in enumerate(stems)], share(len(first)))
+    solved = SOLVED if set(model.classes) <= set(CLASSES) else 0
+    told = each(look, [(stem, length, seed + k, k < solved) for k, stem in enumerate(stems)], share(len(first)))
     specimens = len({folder.groups[stem] for stem in stems})
     return replace(model, card={**model.card, "intervals": {
         "correlation_px": length, "specimens": specimens,

@@ -14,7 +14,7 @@ from ssbray.segmentation.inputs import Planes
 from ssbray.segmentation.net import STRIDE, UNIT, Net, reach
 from ssbray.segmentation.views import assemble, with_presence
 
-TILE = 1024  #: pixels a side that the fine part yields at a time
+TILE = 512  #: pixels a side that the fine part yields at a time: what it holds of them fits in a cache
 CELLS = 1536  #: cells a side that the coarse part sees at a time, halo apart
 
 

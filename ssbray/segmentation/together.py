@@ -13,11 +13,13 @@ from ssbray.errors import InputError
 from ssbray.segmentation.inputs import Planes
 from ssbray.segmentation.readout import Readout
 from ssbray.segmentation.segmentation import Segmentation
-from ssbray.segmentation.tile import TILE, prepared, run
+from ssbray.segmentation.tile import prepared, run
 from ssbray.segmentation.views import with_presence
 
 if TYPE_CHECKING:
     from ssbray.segmentation.model import Segmenter
+
+LARGEST = 1024  #: pixels a side of what shares a pass with others
 
 
 def segment_all(model: Segmenter, micrographs: Sequence[Micrograph], *, device: str = "cpu"
@@ -25,7 +27,7 @@ def segment_all(model: Segmenter, micrographs: Sequence[Micrograph], *, device: 
     """Segment micrographs; those of one size and one set of inputs go through the nets together.
 
     Each answer is what `Segmenter.segment` gives, but for the round-off of float32; a micrograph that the model
-    cannot take is an error in its place, and no other one's. What is larger than a tile goes alone.
+    cannot take is an error in its place, and no other one's. What has a side longer than `LARGEST` goes alone.
     """
     answers: list[Segmentation | InputError | None] = [None] * len(micrographs)
     alike: dict[tuple[object, ...], list[tuple[int, Planes, tuple[str, ...]]]] = {}
@@ -36,7 +38,7 @@ def segment_all(model: Segmenter, micrographs: Sequence[Micrograph], *, device: 
             answers[k] = error
             continue
         kind = (found.images.shape, found.elements.shape, found.has_image.tobytes(), found.has_element.tobytes())
-        alone = () if max(found.images.shape[1:]) <= TILE else (k,)
+        alone = () if max(found.images.shape[1:]) <= LARGEST else (k,)
         alike.setdefault((kind, alone), []).append((k, found, notes))
     for group in alike.values():
         if len(group) == 1:

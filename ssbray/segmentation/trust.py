@@ -27,6 +27,8 @@ from ssbray.segmentation.model import Scaling, Segmenter, given
 from ssbray.segmentation.scores import Tally
 
 PIXELS = 200_000  #: of all images together, on which temperature and biases are fitted
+BARE = 60  #: images on which they are fitted for a part of the inputs
+JUDGED = 100  #: images that are scored, and on which compositions have to help
 
 Drawn = dict[str, tuple[list[np.ndarray], np.ndarray]]  #: logits (C, n) of each net and labels (n,), by what is given
 
@@ -42,13 +44,14 @@ def trusted(model: Segmenter, folder: Folder, learnt_from: Sequence[str], stems:
     def half(part: int) -> Progress | None:
         return None if progress is None else lambda done, total: progress(part * total + done, 2 * total)
 
-    draw = Draw(model=model, folder=folder, device=device, seed=seed, pixels=PIXELS // len(stems))
-    drawn = each(draw, list(enumerate(stems)), half(0))
+    draw = Draw(model=model, folder=folder, device=device, seed=seed)
+    drawn = each(draw, [(stem, k, PIXELS // len(stems), PIXELS // min(BARE, len(stems)) if k < BARE else 0)
+                        for k, stem in enumerate(stems)], half(0))
     kinds = dict.fromkeys(kind for one in drawn for kind in one)
     model = replace(model, calibrated=True,
                     scalings={kind: _scaling([one[kind] for one in drawn if kind in one]) for kind in kinds})
     composition = _composition(model, folder, learnt_from)
-    judged = each(Judge(model=model, folder=folder, device=device, composition=composition), stems, half(1))
+    judged = each(Judge(model=model, folder=folder, device=device, composition=composition), stems[:JUDGED], half(1))
     card = {**model.card, "calibration_scores": reduce(add, [tally for tally, _, _ in judged]).scores()}
     if model.elements:
         card["fusion"] = {"used": False}
@@ -66,16 +69,20 @@ class Draw:
     folder: Folder
     device: str
     seed: int
-    pixels: int
 
-    def __call__(self, numbered: tuple[int, str]) -> Drawn:
-        """What the nets say of them, and what they are, given the image's number and name."""
-        number, stem = numbered
+    def __call__(self, wanted: tuple[str, int, int, int]) -> Drawn:
+        """What the nets say of them, and what they are.
+
+        Given the image's name and number, how many pixels to draw with all of its inputs, and with a part of them.
+        """
+        stem, number, count, fewer = wanted
         model, example = self.model, self.folder.example(stem, self.model.images, self.model.elements)
-        random = rng.stream(self.seed, "calibration pixels", number)
-        chosen = random.random(example.labels.shape) < self.pixels / example.labels.size
+        chance = rng.stream(self.seed, "calibration pixels", number).random(example.labels.shape)
         found: Drawn = {}
-        for kind, planes in _given(example.planes).items():
+        for k, (kind, planes) in enumerate(_given(example.planes).items()):
+            if not (pixels := fewer if k else count):
+                break
+            chosen = chance < pixels / example.labels.size
             parts = [([answer[: len(model.classes)].cpu()[:, torch.from_numpy(chosen[place])].numpy()
                        for answer in answers], example.labels[place][chosen[place]])
                      for place, answers in model.logits(planes, device=self.device)]
