@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from ssbray.segmentation.each import Each, one_by_one
 from ssbray.segmentation.example import NOTHING
 from ssbray.segmentation.fit import Progress
 from ssbray.segmentation.folder import Folder
+from ssbray.segmentation.trust import mixed
 
 LENGTHS = (6.0, 16.0, 40.0)  #: candidates for the correlation length [pixels]
 LOOKS = 20  #: images on which they are compared
@@ -60,10 +61,11 @@ class Look:
     folder: Folder
     device: str
 
-    def __call__(self, wanted: tuple[str, float, int, bool]) -> list[Row]:
-        """Rows of an image, given its name, a correlation length, a seed, and whether to solve as well."""
-        stem, length, seed, solve = wanted
-        return rows(case(self.model, self.folder, stem, self.device), Trust(correlation_px=length), seed, solve=solve)
+    def __call__(self, wanted: tuple[str, tuple[float, ...], int, bool]) -> list[list[Row]]:
+        """Rows of an image for each correlation length, given its name, these, a seed, and whether to solve as well."""
+        stem, lengths, seed, solve = wanted
+        one = case(self.model, self.folder, stem, self.device)
+        return [compared(one, Trust(correlation_px=length), seed, solve=solve) for length in lengths]
 
 
 def case(model: Segmenter, folder: Folder, stem: str, device: str = "cpu") -> Case:
@@ -89,43 +91,42 @@ def calibrated(model: Segmenter, folder: Folder, stems: Sequence[str], *, seed: 
     if not stems or set(model.classes) != set(folder.names):
         return model
     look = Look(model=model, folder=folder, device=device)
-    first = [(stem, length, seed + k, False) for length in LENGTHS for k, stem in enumerate(stems[:LOOKS])]
-    total = len(first) + len(stems)
+    stems = mixed(folder, stems, seed)
+    some = stems[:LOOKS]
 
-    def share(begun: int) -> Progress | None:
-        return None if progress is None else lambda done, _: progress(begun + done, total)
+    def onward(begun: int) -> Progress | None:
+        return None if progress is None else lambda done, _: progress(begun + done, len(some) + len(stems))
 
-    told = each(look, first, share(0))
+    told = each(look, [(stem, LENGTHS, seed + k, False) for k, stem in enumerate(some)], onward(0))
     misses = []
-    for length in LENGTHS:
-        found = _ratios([row for (_, own, *_), rows in zip(first, told, strict=True) if own == length for row in rows])
-        everything = np.concatenate([np.array(values) for values in found.values()])
+    for own in zip(*told, strict=True):
+        everything = np.concatenate([np.array(values) for values in _ratios(own).values()])
         misses.append(abs(float(np.mean(everything <= 1)) - COVERAGE))
     length = LENGTHS[int(np.argmin(misses))]
     solved = SOLVED if set(model.classes) <= set(CLASSES) else 0
-    told = each(look, [(stem, length, seed + k, k < solved) for k, stem in enumerate(stems)], share(len(first)))
-    specimens = len({folder.groups[stem] for stem in stems})
+    told = each(look, [(stem, (length,), seed + k, k < solved) for k, stem in enumerate(stems)], onward(len(some)))
     return replace(model, card={**model.card, "intervals": {
-        "correlation_px": length, "specimens": specimens,
-        "widths": factors(_ratios([row for rows in told for row in rows]))}})
+        "correlation_px": length, "widths": factors(_ratios([found for found, in told])),
+        "specimens": len({folder.groups[stem] for stem in stems}),
+        "solved": len({folder.groups[stem] for stem in stems[:solved]})}})
 
 
-def rows(each: Case, trust: Trust, seed: int, *, solve: bool) -> list[Row]:
+def compared(one: Case, trust: Trust, seed: int, *, solve: bool) -> list[Row]:
     """What both the mask and the most probable map have, but for counts; with `solve` the conductivity as well."""
-    lines = dislocations(each.found)
-    centre_map = likely(each.found)
+    lines = dislocations(one.found)
+    centre_map = likely(one.found)
     centre = measured(lines, centre_map)
-    maps = list(drawn(each.found, centre_map, DRAWS, trust, seed))
-    draws = [measured(lines, one) for one in maps]
-    found = []
-    for name, truth in each.measured.values.items():
+    maps = list(drawn(one.found, centre_map, DRAWS, trust, seed))
+    draws = [measured(lines, each) for each in maps]
+    rows = []
+    for name, truth in one.measured.values.items():
         if name in COUNTS or name not in centre.values or truth == centre.values[name] == 0:
             continue
-        values = np.array([one.values[name] for one in draws if name in one.values])
+        values = np.array([each.values[name] for each in draws if name in each.values])
         middle = value_of(name, centre, values)
         missed = abs(truth - middle) / truth if truth > 0 else None
-        found.append(Row(name, _ratio(truth, middle, half_widths(middle, values, abs(middle))), missed))
-    return [*found, *_of_sigma(each, centre_map, maps)] if solve else found
+        rows.append(Row(name, _ratio(truth, middle, half_widths(middle, values, abs(middle))), missed))
+    return [*rows, *_of_sigma(one, centre_map, maps)] if solve else rows
 
 
 def _ratio(truth: float, middle: float, widths: tuple[float, float]) -> float:
@@ -133,13 +134,13 @@ def _ratio(truth: float, middle: float, widths: tuple[float, float]) -> float:
     return abs(truth - middle) / side if side > 0 else math.inf
 
 
-def _of_sigma(each: Case, centre: PhaseMap, maps: Sequence[PhaseMap]) -> list[Row]:
+def _of_sigma(one: Case, centre: PhaseMap, maps: Sequence[PhaseMap]) -> list[Row]:
     """The logarithm of the conductivity; nothing where the sheet or a part of the mask is not known."""
     tables = materials.load()
-    sheet = sheet_of(each.micrograph, {}, tables)
-    if not sheet.known or (each.truth.labels == len(each.truth.phases) - 1).any():
+    sheet = sheet_of(one.micrograph, {}, tables)
+    if not sheet.known or (one.truth.labels == len(one.truth.phases) - 1).any():
         return []
-    solved = [solve_map(one, sheet, tables, 25.0, "y").sigma_eff for one in (each.truth, centre, *maps)]
+    solved = [solve_map(each, sheet, tables, 25.0, "y").sigma_eff for each in (one.truth, centre, *maps)]
     logs = np.log([value for value in solved[2:] if value > 0])
     if not (solved[0] > 0 and solved[1] > 0 and len(logs)):
         return []
@@ -147,11 +148,11 @@ def _of_sigma(each: Case, centre: PhaseMap, maps: Sequence[PhaseMap]) -> list[Ro
     return [Row(QUANTITY, _ratio(truth, middle, half_widths(middle, logs, 1.0)), None)]
 
 
-def _ratios(found: Sequence[Row]) -> dict[str, list[float]]:
-    """Ratios of each quantity; infinite for all of a kind that is mostly missed."""
+def _ratios(images: Iterable[Sequence[Row]]) -> dict[str, list[float]]:
+    """Ratios of each quantity over images; infinite for all of a kind that is mostly missed."""
     ratios: dict[str, list[float]] = {}
     missed: dict[str, list[float]] = {}
-    for row in found:
+    for row in (row for rows in images for row in rows):
         ratios.setdefault(row.name, []).append(row.ratio)
         if row.missed is not None:
             missed.setdefault(row.name, []).append(row.missed)

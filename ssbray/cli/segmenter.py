@@ -29,11 +29,11 @@ def add_train(group: Any) -> None:
     command.add_argument("--minutes", type=float, default=12.0, metavar="M", help="for the whole training (default 12)")
     command.add_argument("--steps", type=int, metavar="N", help="for each net, instead of minutes: repeatable")
     command.add_argument("--members", type=int, default=2, metavar="K", help="nets of the ensemble (default 2)")
-    command.add_argument("--hold-out", type=float, default=0.0, metavar="SHARE",
+    command.add_argument("--hold-out", type=float, default=0.0, metavar="SHARE|N",
                          help="share or number of the specimens kept for `evaluate` on the same folder (default 0)")
-    command.add_argument("--calibrate", type=float, default=0.1, metavar="SHARE",
+    command.add_argument("--calibrate", type=float, default=0.1, metavar="SHARE|N",
                          help="share or number of the specimens on which probabilities and intervals are calibrated "
-                         "(default 0.1; a hundred specimens make intervals good to some 3 %%, twenty to 7 %%)")
+                         "(default 0.1; a hundred specimens make intervals good to some 3 %%, twenty to 6 %%)")
     command.add_argument("--orientations", type=int, metavar="N", help=(
         "1, 2 or 4 sides from which each net looks at an image in use (default 4, with --upright 2)"))
     command.add_argument("--upright", action="store_true", help="images always have the same way up")
@@ -78,21 +78,25 @@ def run_train(args: argparse.Namespace) -> int:
     from ssbray.segmentation.fit import Training
     from ssbray.segmentation.folder import open_folder
     from ssbray.segmentation.model import check_device
+    from ssbray.segmentation.trust import trusted
 
     check_device(args.device)
-    folder = open_folder(args.data)
+    place = str(Path(args.data).resolve())  # workers have another working directory
+    folder = open_folder(place)
     parts = train.split(folder, hold_out=args.hold_out, calibrate=args.calibrate, seed=args.seed)
     found = train.inputs(folder, parts.train)
     training = Training.suited(
         found.pixel_size_nm, minutes=args.minutes, steps=args.steps, orientations=args.orientations,
         augmentation=Augmentation.suited(
             found.pixel_size_nm, any_way_up=not args.upright, regions=args.vary_materials))
-    place = str(Path(args.data).resolve())
     with _workers(args) as (members, each):
         trained = members(place, parts.train, found, training)
-        with StepProgress("calibrating the probabilities") as progress:
-            model = train.finish(folder, parts, found, training, trained, args.seed, args.device, progress.step, each)
+        model = train.assembled(folder, parts, found, training, trained, args.seed, args.device)
         model.save(args.out)  # what was trained is kept, whatever becomes of the rest
+        with StepProgress("calibrating the probabilities") as progress:
+            model = trusted(model, folder, parts.train, parts.calibrate, seed=args.seed, device=args.device,
+                            progress=progress.step, each=each)
+        model.save(args.out)
         with StepProgress("calibrating the intervals") as progress:
             model = calibrated(model, folder, parts.calibrate, seed=args.seed, device=args.device,
                                progress=progress.step, each=each)

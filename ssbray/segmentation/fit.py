@@ -24,6 +24,7 @@ from ssbray.segmentation.views import Batch, Pooled
 Progress = Callable[[int, int], None]
 Part = TypeVar("Part", bound=nn.Module)
 FROZEN = 0.6  #: share of a stage after which batch statistics no longer change
+MEASURED = 48  #: windows on which they are measured
 CROPS = 2  #: of a window, where it has room for them
 PRESENT = 1e-3  #: share of an image from which a class counts as there
 
@@ -42,7 +43,7 @@ class Training:
     cells: int = 2**14  #: cells in a step of either, one window at least: many small steps learn more in a given time
     crop: int = 256  #: pixels a side of what the fine part sees
     even: float = 0.0  #: share of the fine part's loss in which rare classes weigh more, see `loss.phase_loss`
-    pixels: int = 2**16  #: pixels in a step of the fine part
+    pixels: int = 2**17  #: pixels in a step of the fine part
     augmentation: Augmentation = field(default_factory=Augmentation)
     size: Size = field(default_factory=Size)
     orientations: int | None = None  #: in which the net sees an image in use; all that it learns by default
@@ -231,16 +232,18 @@ def _stage(part: Part, clock: Clock, draw: Callable[[], Batch], objective: Calla
     return average.eval()
 
 
-def _freeze(part: Part, draw: Callable[[], Batch], objective: Callable[[Part, Batch], Tensor], kind: str,
-            batches: int = 12) -> None:
-    """Measure the batch statistics anew, as plain means over some batches, and keep them from then on."""
+def _freeze(part: Part, draw: Callable[[], Batch], objective: Callable[[Part, Batch], Tensor], kind: str) -> None:
+    """Measure the batch statistics anew, as plain means over batches of `MEASURED` windows, and keep them."""
     norms = [module for module in part.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
     with torch.no_grad(), torch.autocast(kind, dtype=torch.bfloat16, enabled=half_is_fast(kind)):
-        for _ in range(batches):
-            objective(part, draw())
+        seen = 0
+        while seen < MEASURED:
+            batch = draw()
+            objective(part, batch)
+            seen += len(batch.cells)
     for norm in norms:
         norm.eval()
 

@@ -11,7 +11,7 @@ from ssbray.segmentation.example import NOTHING
 HEAVIEST = 12.0  #: weight of a pixel on a line beside one off it, at most
 
 
-def phase_loss(logits: Tensor, labels: Tensor, weight: Tensor, even: float = 1.0) -> Tensor:
+def phase_loss(logits: Tensor, labels: Tensor, weight: Tensor, even: float) -> Tensor:
     """A mixture, `even` of the one and the rest of the other, of a loss for rare classes and plain cross entropy.
 
     The first is cross entropy, weighted by class, plus one minus the mean Dice coefficient of the classes that occur:
@@ -20,9 +20,14 @@ def phase_loss(logits: Tensor, labels: Tensor, weight: Tensor, even: float = 1.0
 
     logits (n, C, H, W), labels (n, H, W), weight (C,).
     """
-    plain = 2 * F.cross_entropy(logits, labels.long(), ignore_index=NOTHING, reduction="sum")
-    plain = plain / (labels != NOTHING).sum().clamp(min=1)
-    return plain if even == 0 else even * _for_rare(logits, labels, weight) + (1 - even) * plain
+    rare = _for_rare(logits, labels, weight) if even > 0 else logits.new_zeros(())
+    plain = 2 * _plain(logits, labels) if even < 1 else logits.new_zeros(())
+    return even * rare + (1 - even) * plain
+
+
+def _plain(logits: Tensor, labels: Tensor) -> Tensor:
+    total = F.cross_entropy(logits, labels.long(), ignore_index=NOTHING, reduction="sum")
+    return total / (labels != NOTHING).sum().clamp(min=1)
 
 
 def _for_rare(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from ssbray.segmentation.segmentation import Segmentation
 from ssbray.segmentation.tile import TILE, logits
 
 CARD = "card.json"
-FORMAT = 3
+FORMAT = 4
 Scaling = tuple[float, tuple[float, ...]]  #: temperature, and the bias of each class
 ALL, IMAGES, FIRST = "all inputs", "images only", "first image only"
 SAME_SCALE = math.log(1.15)  #: ratio of pixel sizes up to which an image is taken as it is
@@ -250,7 +250,7 @@ def _passes(model: Segmenter, found: Planes, device: str, tile: int | None, drop
     for k in range(dropout):
         net = model.nets[k % len(model.nets)]
         copies.append(_dropping(net, rng.subseed(seed, "dropout", k)))
-    return logits(seen_from(copies, model.orientations), found, device=device, tile=tile, together=model.orientations)
+    return logits(seen_from(copies, model.orientations), found, device=device, tile=tile, together=model.together)
 
 
 class _Fixed(nn.Module):

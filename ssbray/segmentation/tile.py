@@ -89,7 +89,7 @@ def logits(nets: Sequence[Net], planes: Planes, *, device: str = "cpu", tile: in
 
     Yields
     ------
-    Place in the image (rows, columns), and for each net the logits there, (classes + heads, rows, columns).
+    Place in the image (rows, columns), and for each answer the logits there, (classes + heads, rows, columns).
     """
     shape = (planes.images.shape[1], planes.images.shape[2])
     images, cells, has_image = prepared(planes)

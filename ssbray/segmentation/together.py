@@ -60,4 +60,6 @@ def _logits(model: Segmenter, found: Sequence[Planes], device: str) -> list[Tens
         parts = with_presence(images, presence).to(device)
         answers = [run(net.fine, parts, run(net.coarse, cells.to(device))[0]) for net in model.passes]
     every = [answer for answer in answers if isinstance(answer, Tensor)]
+    if model.together == 1:
+        return every
     return [torch.stack(every[k : k + model.together]).mean(dim=0) for k in range(0, len(every), model.together)]

@@ -21,6 +21,7 @@ from ssbray.segmentation.trust import trusted
 COMMON = 0.5  #: an input is worth learning if at least this share of the images has it
 SCALES = 1.15  #: ratio of pixel sizes up to which images are of one scale
 PORES = ("pore", "pores", "void", "voids")
+Member = tuple[dict[str, np.ndarray], dict[str, float]]  #: weights and figures
 ORDERS = 200  #: of the specimens, from which the most even is taken
 
 
@@ -54,6 +55,9 @@ def split(folder: Folder, *, hold_out: float, calibrate: float, seed: int) -> Sp
     groups = sorted(set(folder.groups.values()))
     test = _number(hold_out, len(groups))
     kept = _number(calibrate, len(groups)) if len(groups) - test >= 3 else 0
+    if calibrate >= 1 and not kept:
+        raise InputError("--calibrate", calibrate, f"{len(groups)} specimens, less those held out, are too few to keep "
+                         "some for that: give 0, or more specimens")
     if len(groups) - test - kept < 1:
         name, share = ("--hold-out", hold_out) if test >= kept else ("--calibrate", calibrate)
         raise InputError(name, share, f"leaves none of {len(groups)} specimens to learn from")
@@ -133,10 +137,16 @@ def pore_class(names: Sequence[str]) -> int | None:
     return next((k for k, name in enumerate(names) if name.lower() in PORES), None)
 
 
-def finish(folder: Folder, parts: Split, found: Inputs, training: Training,
-           members: Sequence[tuple[dict[str, np.ndarray], dict[str, float]]], seed: int, device: str = "cpu",
-           progress: Progress | None = None, each: Each = one_by_one) -> Segmenter:
+def finish(folder: Folder, parts: Split, found: Inputs, training: Training, members: Sequence[Member], seed: int,
+           device: str = "cpu", each: Each = one_by_one) -> Segmenter:
     """Put the nets together, and calibrate them on specimens that none of them has seen."""
+    return trusted(assembled(folder, parts, found, training, members, seed, device), folder, parts.train,
+                   parts.calibrate, seed=seed, device=device, each=each)
+
+
+def assembled(folder: Folder, parts: Split, found: Inputs, training: Training, members: Sequence[Member], seed: int,
+              device: str = "cpu") -> Segmenter:
+    """The nets together, not calibrated yet."""
     nets = []
     for state, _ in members:
         net = Net(len(found.images), len(found.elements), len(folder.names), training.size)
@@ -148,8 +158,5 @@ def finish(folder: Folder, parts: Split, found: Inputs, training: Training,
             **{part: {stem: folder.sha256(stem) for stem in getattr(parts, part)}
                for part in ("train", "calibrate", "test")},
             "groups": {stem: folder.groups[stem] for stem in (*parts.train, *parts.calibrate)}}
-    model = Segmenter(nets=tuple(nets), classes=folder.names, images=found.images, elements=found.elements,
-                      size=training.size, pixel_size_nm=found.pixel_size_nm, orientations=training.sides, card=card)
-    if not parts.calibrate:
-        return model
-    return trusted(model, folder, parts.train, parts.calibrate, seed=seed, device=device, progress=progress, each=each)
+    return Segmenter(nets=tuple(nets), classes=folder.names, images=found.images, elements=found.elements,
+                     size=training.size, pixel_size_nm=found.pixel_size_nm, orientations=training.sides, card=card)

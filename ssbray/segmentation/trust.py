@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import zip_longest
 from operator import add
 from typing import Any
 
@@ -37,21 +38,29 @@ def trusted(model: Segmenter, folder: Folder, learnt_from: Sequence[str], stems:
             device: str = "cpu", progress: Progress | None = None, each: Each = one_by_one) -> Segmenter:
     """The model with temperatures, biases, and the compositions of its classes, if judging by them helps.
 
+    Without images to calibrate on it stays as it is.
+
     Parameters
     ----------
     learnt_from, stems : images of the folder that the nets have learnt from, and those to calibrate on.
     """
-    def half(part: int) -> Progress | None:
-        return None if progress is None else lambda done, total: progress(part * total + done, 2 * total)
+    if not stems:
+        return model
+    stems = mixed(folder, stems, seed)
+    total = len(stems) + len(stems[:JUDGED])
+
+    def onward(begun: int) -> Progress | None:
+        return None if progress is None else lambda done, _: progress(begun + done, total)
 
     draw = Draw(model=model, folder=folder, device=device, seed=seed)
     drawn = each(draw, [(stem, k, PIXELS // len(stems), PIXELS // min(BARE, len(stems)) if k < BARE else 0)
-                        for k, stem in enumerate(stems)], half(0))
+                        for k, stem in enumerate(stems)], onward(0))
     kinds = dict.fromkeys(kind for one in drawn for kind in one)
     model = replace(model, calibrated=True,
                     scalings={kind: _scaling([one[kind] for one in drawn if kind in one]) for kind in kinds})
     composition = _composition(model, folder, learnt_from)
-    judged = each(Judge(model=model, folder=folder, device=device, composition=composition), stems[:JUDGED], half(1))
+    judged = each(Judge(model=model, folder=folder, device=device, composition=composition), stems[:JUDGED],
+                  onward(len(stems)))
     card = {**model.card, "calibration_scores": reduce(add, [tally for tally, _, _ in judged]).scores()}
     if model.elements:
         card["fusion"] = {"used": False}
@@ -59,6 +68,16 @@ def trusted(model: Segmenter, folder: Folder, learnt_from: Sequence[str], stems:
         before, after = (float(np.mean([row[k] for row in judged])) for k in (1, 2))
         card["fusion"] = {**composition.plain(), "used": after < before, "nll_without": before, "nll_with": after}
     return replace(model, card=card)
+
+
+def mixed(folder: Folder, stems: Sequence[str], seed: int) -> list[str]:
+    """Images in such an order that the first ones are of as many specimens as can be: one of each, then a second."""
+    specimens: dict[str, list[str]] = {}
+    for stem in stems:
+        specimens.setdefault(folder.groups[stem], []).append(stem)
+    order = rng.stream(seed, "calibration order").permutation(len(specimens))
+    rows = [list(specimens.values())[k] for k in order]
+    return [stem for turn in zip_longest(*rows) for stem in turn if stem is not None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +121,9 @@ class Judge:
 
     def __call__(self, stem: str) -> tuple[Tally, float, float]:
         """Its counts, and the misfit without and with compositions."""
-        micrograph, _ = self.folder.micrograph(stem)
+        micrograph, calibrated = self.folder.micrograph(stem)
+        if not calibrated and self.model.pixel_size_nm is not None:
+            micrograph = replace(micrograph, pixel_size_nm=self.model.pixel_size_nm)
         truth = self.folder.labels(stem, micrograph.shape)
         found = self.model.segment(micrograph, device=self.device)
         tally = Tally(self.model.classes)

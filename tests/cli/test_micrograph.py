@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,11 @@ import tifffile
 import yaml
 from PIL import Image
 
+from ssbray.analysis import calibrate
 from ssbray.cli import main
+from ssbray.segmentation import Segmenter
+from ssbray.segmentation.folder import open_folder
+from ssbray.segmentation.trust import trusted
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +163,25 @@ def test_members_train_as_ray_tasks(cli, place, tmp_path):
     code, _, err = cli("segment", image(place), "--model", tmp_path / "two", "--out", tmp_path / "out", "--draws", 2)
     assert code == 0
     assert "not calibrated" in err
+
+
+@pytest.mark.slow
+def test_calibration_on_ray_is_that_of_one_process(cli, place, tmp_path, monkeypatch):
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(calibrate, "LOOKS", 1)
+    code, out, err = cli("train", "segmenter", "--data", "data", "--out", tmp_path / "two", "--steps", 4,
+                         "--members", 2, "--calibrate", 2, "--json")
+    assert code == 0, err
+    model, folder = Segmenter.load(tmp_path / "two"), open_folder("data")
+    assert out["intervals"]["specimens"] == out["intervals"]["solved"] == 2
+    parts = (list(model.card[part]) for part in ("train", "calibrate"))
+    again = trusted(replace(model, scalings={}), folder, *parts, seed=0)
+    assert {name: [heat, *bias] for name, (heat, bias) in again.scalings.items()} == {
+        name: pytest.approx([heat, *bias], abs=1e-4) for name, (heat, bias) in model.scalings.items()}
+    again = calibrate.calibrated(model, folder, list(model.card["calibrate"]), seed=0)
+    assert again.card["intervals"]["correlation_px"] == out["intervals"]["correlation_px"]
+    for name, width in again.card["intervals"]["widths"].items():
+        assert out["intervals"]["widths"][name] == (None if width is None else pytest.approx(width, rel=1e-3)), name
 
 
 def test_a_sidecar_of_the_same_name_survives(cli, place, tmp_path):

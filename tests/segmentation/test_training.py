@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from ssbray.errors import InputError
-from ssbray.segmentation import Segmenter, train
+from ssbray.segmentation import Segmenter, train, trust
 from ssbray.segmentation.augment import Augmentation
 from ssbray.segmentation.evaluation import evaluate, unseen
 from ssbray.segmentation.fit import Training
 from ssbray.segmentation.folder import open_folder
+from ssbray.segmentation.model import FORMAT
 from ssbray.segmentation.net import Size
-from ssbray.segmentation.trust import trusted
+from ssbray.segmentation.trust import mixed, trusted
 from tests.segmentation import folders
 
 QUICK = Training(steps=60, window=128, cells=6 * 32**2, crop=64, pixels=6 * 64**2,
@@ -48,8 +49,20 @@ def test_it_learns_what_is_plain_to_see(model, folder):
     assert low <= scores["mean_iou"] <= high + 1e-9
 
 
-def test_images_can_be_shared_out_for_calibration(model, folder):
+def test_the_first_images_to_calibrate_on_are_of_many_specimens(folder):
+    groups = {f"{name}{k}": name for name in "abcde" for k in range(3)} | {"f0": "f"}
+    order = mixed(replace(folder, groups=groups), sorted(groups), 0)
+    assert sorted(order) == sorted(groups)
+    assert {groups[stem] for stem in order[:6]} == set("abcdef")
+    assert {groups[stem] for stem in order[6:11]} == set("abcde")
+    assert order != mixed(replace(folder, groups=groups), sorted(groups), 1)
+
+
+@pytest.mark.parametrize("caps", [(1, 1), (60, 100)])
+def test_images_can_be_shared_out_for_calibration(model, folder, monkeypatch, caps):
     """In another order, by others, and sent there and back: the same figures."""
+    monkeypatch.setattr(trust, "BARE", caps[0])
+    monkeypatch.setattr(trust, "JUDGED", caps[1])
     def elsewhere(function, items, progress):
         answers = {k: pickle.loads(pickle.dumps(function))(items[k]) for k in reversed(range(len(items)))}
         progress(len(items), len(items))
@@ -57,10 +70,13 @@ def test_images_can_be_shared_out_for_calibration(model, folder):
 
     told = []
     parts = {part: tuple(model.card[part]) for part in ("train", "calibrate")}
+    here = trusted(model, folder, parts["train"], parts["calibrate"], seed=1)
     again = trusted(model, folder, parts["train"], parts["calibrate"], seed=1, each=elsewhere,
                     progress=lambda done, total: told.append(done / total))
-    assert again.scalings == model.scalings
-    assert again.card["calibration_scores"] == model.card["calibration_scores"]
+    assert again.scalings == here.scalings
+    assert again.card["calibration_scores"] == here.card["calibration_scores"]
+    assert here.card["calibration_scores"]["images"] == min(caps[1], len(parts["calibrate"]))
+    assert told == sorted(told)
     assert told[-1] == 1.0
 
 
@@ -73,7 +89,7 @@ def test_specimens_are_kept_by_share_or_by_number(folder, hold_out, calibrate, n
 
 @pytest.mark.parametrize(("hold_out", "calibrate", "named"), [
     (2.5, 0, "--hold-out 2.5"), (0, -1, "--calibrate -1"), (0, float("inf"), "--calibrate inf"),
-    (0, 8, "--calibrate 8"), (8, 0.1, "--hold-out 8")])
+    (0, 8, "--calibrate 8"), (6, 1, "--calibrate 1"), (8, 0.1, "--hold-out 8")])
 def test_shares_that_are_none_are_refused(folder, hold_out, calibrate, named):
     with pytest.raises(InputError) as refused:
         train.split(folder, hold_out=hold_out, calibrate=calibrate, seed=0)
@@ -196,6 +212,6 @@ def test_a_damaged_model_is_refused(model, tmp_path, change):
         case "card":
             card.write_text("{")
         case "format":
-            card.write_text(card.read_text().replace('"format": 3', '"format": 99'))
+            card.write_text(card.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
     with pytest.raises(InputError):
         Segmenter.load(tmp_path / "m")
