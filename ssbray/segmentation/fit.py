@@ -43,7 +43,7 @@ class Training:
     cells: int = 2**14  #: cells in a step of either, one window at least: many small steps learn more in a given time
     crop: int = 256  #: pixels a side of what the fine part sees
     even: float = 0.0  #: share of the fine part's loss in which rare classes weigh more, see `loss.phase_loss`
-    pixels: int = 2**17  #: pixels in a step of the fine part
+    pixels: int = 2**16  #: pixels in a step of the fine part, one window at least
     augmentation: Augmentation = field(default_factory=Augmentation)
     size: Size = field(default_factory=Size)
     orientations: int | None = None  #: in which the net sees an image in use; all that it learns by default
