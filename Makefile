@@ -34,7 +34,7 @@ slow: setup  ## the tests that take long or much memory
 chaos: setup  ## kill campaigns for real and see that they go on to the same end
 	@SSBRAY_CHAOS_SEEDS=20 $(THREADS) $(PYTHON_BIN) -m pytest -m chaos
 
-bench: setup  ## every benchmark in one table, beside what else there is (half an hour; run again to go on)
+bench: setup  ## every benchmark in one table, beside what else there is (an hour; run again to go on)
 	@$(PYTHON_BIN) benchmarks/table.py --out docs/benchmarks.md
 
 study: setup  ## the study of jobs/study.yaml, with its report (under an hour on two cores)

@@ -56,7 +56,7 @@ def trusted(model: Segmenter, folder: Folder, learnt_from: Sequence[str], stems:
     drawn = each(draw, [(stem, k, PIXELS // len(stems), PIXELS // min(BARE, len(stems)) if k < BARE else 0)
                         for k, stem in enumerate(stems)], onward(0))
     kinds = dict.fromkeys(kind for one in drawn for kind in one)
-    model = replace(model, calibrated=True,
+    model = replace(model, calibrated=True, card={name: row for name, row in model.card.items() if name != "fusion"},
                     scalings={kind: _scaling([one[kind] for one in drawn if kind in one]) for kind in kinds})
     composition = _composition(model, folder, learnt_from)
     judged = each(Judge(model=model, folder=folder, device=device, composition=composition), stems[:JUDGED],
