@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = Path(__file__).resolve().parent
-PACKAGES = ("numpy", "scipy", "torch", "ray", "scikit-fem", "pyro-ppl", "pyamg", "taufactor", "porespy", "optuna",
+PACKAGES = ("numpy", "scipy", "torch", "ray", "scikit-fem", "pyro-ppl", "pyamg", "taufactor", "optuna",
             "botorch", "scikit-learn")
 BROKEN_PROMISE = 3  #: exit code of a benchmark that came to its end and whose result is not what was promised
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
