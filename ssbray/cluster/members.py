@@ -6,16 +6,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import ray
 
 from ssbray.cluster.session import THREADS, cluster_cpus, cluster_gpus
 from ssbray.errors import InputError
 from ssbray.segmentation.fit import Training
-from ssbray.segmentation.train import Inputs, member
-
-Member = tuple[dict[str, Any], dict[str, float]]
+from ssbray.segmentation.train import Inputs, Member, member
 
 
 def train_members(count: int, place: str, stems: Sequence[str], found: Inputs, seed: int, training: Training,

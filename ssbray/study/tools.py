@@ -15,11 +15,10 @@ from ssbray.campaign.task import Outcome, Task
 from ssbray.campaign.workers import Workers
 from ssbray.domain import FeatureGraph, FloatArray
 from ssbray.segmentation.fit import Training
-from ssbray.segmentation.train import Inputs
+from ssbray.segmentation.train import Inputs, Member
 
 Shares = tuple[FloatArray, FloatArray]
 Evaluate = Callable[[Task], Outcome]
-Member = tuple[dict[str, Any], dict[str, float]]
 
 
 class Known:
