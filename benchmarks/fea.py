@@ -9,7 +9,7 @@ pyamg      the same Q1 elements assembled with SciPy, Ruge-Stuben multigrid, con
 TauFactor  MultiPhaseSolver on the CPU: finite volumes, over-relaxation, single precision; stopped when it calls
            itself converged and its error is at most ours, or after `--patience` times our time
 
-PoreSpy and OpenPNM take one conducting phase only, so they cannot do this problem.
+PoreSpy and OpenPNM take one conducting phase only: `porous.py` is what they can do.
 """
 
 import argparse

@@ -24,8 +24,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCH = Path(__file__).resolve().parent
-PACKAGES = ("numpy", "scipy", "torch", "ray", "scikit-fem", "pyro-ppl", "pyamg", "taufactor", "optuna",
-            "botorch", "scikit-learn")
+PACKAGES = ("numpy", "scipy", "torch", "ray", "scikit-fem", "pyro-ppl", "pyamg", "taufactor", "porespy",
+            "openpnm", "optuna", "botorch", "scikit-learn")
 BROKEN_PROMISE = 3  #: exit code of a benchmark that came to its end and whose result is not what was promised
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 HEAD = """# Beside what a user would otherwise pick
@@ -44,7 +44,8 @@ def steps(place: Path) -> dict[str, list[list[str]]]:
     script = {path.stem: [python, str(path)] for path in BENCH.glob("*.py")}
     jobs = str(ROOT / "jobs")
     return {
-        "fea": [[*script["fea"], "--sides", "256", "512", "--volumes", "48", "--patience", "8"]],
+        "fea": [[*script["fea"], "--sides", "256", "512", "--volumes", "48", "--patience", "8"],
+                [*script["porous"]]],
         "search": [[*script["search"], "--seeds", "5", "--results", str(place / "search.jsonl")],
                    [*script["search"], "--methods", "ssbray", "random", "TPE", "GP", "BoTorch", "--functions",
                     "Hartmann6", "Ackley5", "--seeds", "3", "--budget", "60", "--results",
