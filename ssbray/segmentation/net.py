@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ssbray.segmentation.residual import Residual, Source, through
+
 STRIDE = 4  #: pixels per cell of the coarse part
 BLOCK = 2  #: pixels per cell of the fine part
 LEVELS = 5  #: of the coarse part and of the context, each half as fine as the one before
@@ -37,26 +39,6 @@ class Size:
     dropout: float = 0.15  #: of whole channels, in the innermost blocks
 
 
-def _conv(inside: int, outside: int) -> nn.Conv2d:
-    return nn.Conv2d(inside, outside, 3, padding=1, bias=False)
-
-
-class Residual(nn.Module):
-    """Two convolutions and a short cut (He et al. 2016, 10.1109/CVPR.2016.90)."""
-
-    def __init__(self, inside: int, outside: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.first, self.first_norm = _conv(inside, outside), nn.BatchNorm2d(outside)
-        self.second, self.second_norm = _conv(outside, outside), nn.BatchNorm2d(outside)
-        self.short = nn.Conv2d(inside, outside, 1, bias=False) if inside != outside else nn.Identity()
-        self.dropout = nn.Dropout2d(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, inside, h, w) -> (n, outside, h, w)."""
-        inner = torch.relu_(self.first_norm(self.first(x)))
-        return torch.relu_(self.second_norm(self.second(self.dropout(inner))) + self.short(x))
-
-
 class Cells(nn.Module):
     """A U-Net over cells of several pixels, with phases and lines of its own to learn from."""
 
@@ -71,13 +53,15 @@ class Cells(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(n, channels, h, w) cells -> features (n, width, h, w) and logits (n, classes + lines, h, w)."""
-        kept = []
-        for level, block in enumerate(self.down):
-            x = block(nn.functional.avg_pool2d(x, 2) if level else x)
-            kept.append(x)
+        return self._flow(Source(x))
+
+    def _flow(self, *sources: Source) -> tuple[Tensor, Tensor]:
+        kept = [through(self.down[0], *sources)]
+        for block in self.down[1:]:
+            kept.append(through(block, Source(kept[-1], "pooled")))
+        x = kept.pop()
         for level in reversed(range(LEVELS - 1)):
-            x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = self.up[level](torch.cat([x, kept[level]], dim=1))
+            x = through(self.up[level], Source(x, "doubled"), Source(kept.pop()))
         return x, self.answers(x)
 
 
@@ -103,8 +87,7 @@ class Coarse(Cells):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(n, channels, h, w) cells -> features (n, width, h, w) and logits (n, classes + lines, h, w)."""
-        far = self.context(self.wide(x))[0]
-        return super().forward(torch.cat([x, nn.functional.interpolate(far, scale_factor=2.0, mode="nearest")], dim=1))
+        return self._flow(Source(x), Source(self.context(self.wide(x))[0], "doubled"))
 
 
 class Fine(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,34 +11,11 @@ from torch.nn import functional as F
 
 from ssbray.segmentation.inputs import Planes
 from ssbray.segmentation.net import STRIDE, UNIT, Net, reach
+from ssbray.segmentation.pieces import pieces
 from ssbray.segmentation.views import assemble, with_presence
 
 TILE = 512  #: pixels a side that the fine part yields at a time: what it holds of them fits in a cache
 CELLS = 1536  #: cells a side that the coarse part sees at a time, halo apart
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of the image [pixels]: what is computed, and the core of it that counts."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-    core: tuple[slice, slice]  #: in the piece
-    place: tuple[slice, slice]  #: in the image
-
-
-def pieces(shape: tuple[int, int], tile: int, halo: int) -> Iterator[Piece]:
-    """Cover an image with tiles, each with a halo that ends at the border of the image."""
-    for top in range(0, shape[0], tile):
-        for left in range(0, shape[1], tile):
-            bottom, right = min(top + tile, shape[0]), min(left + tile, shape[1])
-            high, low = max(0, top - halo), min(shape[0], bottom + halo)
-            first, last = max(0, left - halo), min(shape[1], right + halo)
-            yield Piece(high, first, low, last,
-                        core=(slice(top - high, bottom - high), slice(left - first, right - first)),
-                        place=(slice(top, bottom), slice(left, right)))
 
 
 def prepared(planes: Planes) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,10 +11,12 @@ import torch
 from ssbray import rng
 from ssbray.domain import Micrograph
 from ssbray.errors import InputError
+from ssbray.segmentation import residual
 from ssbray.segmentation.inputs import gathered, normalised, planes
 from ssbray.segmentation.model import Segmenter
 from ssbray.segmentation.net import STRIDE, UNIT, Net, Size, folded, placed, reach
-from ssbray.segmentation.tile import logits, pieces
+from ssbray.segmentation.pieces import pieces
+from ssbray.segmentation.tile import logits
 from ssbray.segmentation.together import segment_all
 
 SMALL = Size(context=4, coarse=4, fine=4, widest=8)
@@ -63,6 +65,29 @@ def test_the_coarse_part_in_pieces_agrees_with_the_whole(net):
     once = whole(net, found, tile=None)
     cut = whole(net, found, tile=64, coarse=UNIT // STRIDE)
     assert np.abs(cut - once).max() <= 1e-5 * np.abs(once).max()
+
+
+@pytest.mark.parametrize("side", [2, 6, 8])
+def test_blocks_in_pieces_answer_as_in_one(net, monkeypatch, side):
+    cells = torch.rand(2, 13, 96, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        features, answers = net.coarse(cells)
+        monkeypatch.setattr(residual, "SIDE", side)
+        for found, once in zip(net.coarse(cells), (features, answers), strict=True):
+            assert (found - once).abs().max() <= 1e-5 * once.abs().max()
+        monkeypatch.setattr(residual, "HALO", 0)
+        assert (net.coarse(cells)[0] - features).abs().max() > 1e-3 * features.abs().max()
+
+
+def test_a_block_that_learns_sees_the_whole(net, monkeypatch):
+    from copy import deepcopy
+
+    cells = torch.rand(2, 13, 96, 64, generator=torch.Generator().manual_seed(2))
+    once = deepcopy(net).train().coarse
+    once.apply(lambda part: setattr(part, "p", 0.0) if isinstance(part, torch.nn.Dropout2d) else None)
+    features = once(cells)[0]
+    monkeypatch.setattr(residual, "SIDE", 8)
+    assert torch.equal(once(cells)[0], features)
 
 
 def test_a_halo_shorter_than_the_reach_would_be_noticed(net, monkeypatch):

@@ -1,0 +1,85 @@
+"""The block that the nets are made of, in one piece or in several that fit in a cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssbray.segmentation.pieces import pieces
+
+HALO = 2  #: cells that a block looks to each side: two convolutions of three
+SIDE = 128  #: cells of a piece: what a block holds of them stays in the cache of a core
+
+
+def _conv(inside: int, outside: int) -> nn.Conv2d:
+    return nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+
+
+class Residual(nn.Module):
+    """Two convolutions and a short cut (He et al. 2016, 10.1109/CVPR.2016.90)."""
+
+    def __init__(self, inside: int, outside: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first, self.first_norm = _conv(inside, outside), nn.BatchNorm2d(outside)
+        self.second, self.second_norm = _conv(outside, outside), nn.BatchNorm2d(outside)
+        self.short = nn.Conv2d(inside, outside, 1, bias=False) if inside != outside else nn.Identity()
+        self.dropout = nn.Dropout2d(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, inside, h, w) -> (n, outside, h, w)."""
+        inner = torch.relu_(self.first_norm(self.first(x)))
+        return torch.relu_(self.second_norm(self.second(self.dropout(inner))) + self.short(x))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a block takes its channels from: cells as they are, the means of four, or each one four times."""
+
+    cells: Tensor  #: (n, channels, h, w)
+    change: Literal["none", "pooled", "doubled"] = "none"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns that the block sees."""
+        rows, columns = self.cells.shape[2:]
+        return {"none": (rows, columns), "pooled": (rows // 2, columns // 2),
+                "doubled": (2 * rows, 2 * columns)}[self.change]
+
+    def cut(self, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """What the block sees between these rows and columns, all of them even."""
+        if self.change == "pooled":
+            return F.avg_pool2d(self.cells[:, :, 2 * top : 2 * bottom, 2 * left : 2 * right], 2)
+        if self.change == "doubled":
+            half = self.cells[:, :, top // 2 : bottom // 2, left // 2 : right // 2]
+            return F.interpolate(half, scale_factor=2.0, mode="nearest")
+        return self.cells[:, :, top:bottom, left:right]
+
+
+def through(block: nn.Module, *sources: Source) -> Tensor:
+    """A `Residual` on the channels of all sources; once it has learnt, in pieces, where there are many cells.
+
+    The answer is the same. What is pooled, doubled and joined then never lies in memory as a whole, and each piece
+    stays in the cache.
+    """
+    shape = sources[0].shape
+    if block.training or max(shape) <= 2 * SIDE:
+        whole: Tensor = block(_joined(sources, 0, shape[0], 0, shape[1]))
+        return whole
+    found: Tensor | None = None
+    for piece in pieces(shape, SIDE, HALO):
+        seen = _joined(sources, piece.top, piece.bottom, piece.left, piece.right)
+        answer: Tensor = block(seen.contiguous(memory_format=torch.channels_last))
+        if found is None:
+            found = answer.new_empty(*answer.shape[:2], *shape).to(memory_format=torch.channels_last)
+        found[:, :, piece.place[0], piece.place[1]] = answer[:, :, piece.core[0], piece.core[1]]
+    assert found is not None
+    return found
+
+
+def _joined(sources: tuple[Source, ...], top: int, bottom: int, left: int, right: int) -> Tensor:
+    parts = [source.cut(top, bottom, left, right) for source in sources]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
