@@ -42,9 +42,8 @@ def evaluate(model: Segmenter, folder: Folder, *, only: Sequence[str] | None = N
     total = Tally(model.classes, tolerance)
     single, lines, notes = [], [], set[str]()
     for done, stem in enumerate(stems):
-        micrograph, calibrated = folder.micrograph(stem)
+        micrograph, calibrated = folder.micrograph(stem, model.pixel_size_nm)
         if not calibrated and model.pixel_size_nm is not None:
-            micrograph = replace(micrograph, pixel_size_nm=model.pixel_size_nm)
             notes.add(f"images without a scale were taken as they are, for {model.pixel_size_nm:g} nm per pixel")
         found = model.segment(limited(micrograph, only), device=device)
         notes.update(found.notes)

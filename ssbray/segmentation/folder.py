@@ -65,16 +65,16 @@ class Folder:
                 digest.update(part.read_bytes())
         return digest.hexdigest()
 
-    def micrograph(self, stem: str, pixel_size_nm: float | None = None) -> tuple[Micrograph, bool]:
-        """Read an image; says whether it is calibrated. Without a scale its pixels count as 1 nm."""
+    def micrograph(self, stem: str, otherwise: float | None = None) -> tuple[Micrograph, bool]:
+        """Read an image; says whether it has a scale. Without one its pixels count as `otherwise`, or else 1 nm."""
         from ssbray import microscope
 
         try:
-            return microscope.read(self.image(stem), pixel_size_nm=pixel_size_nm), True
+            return microscope.read(self.image(stem)), True
         except InputError as error:
             if "pixel_size" not in error.field.replace("-", "_"):
                 raise
-            return microscope.read(self.image(stem), pixel_size_nm=1.0), False
+            return microscope.read(self.image(stem), pixel_size_nm=otherwise or 1.0), False
 
     def labels(self, stem: str, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """Index of the class of each pixel, in the order of `names`."""

@@ -121,9 +121,7 @@ class Judge:
 
     def __call__(self, stem: str) -> tuple[Tally, float, float]:
         """Its counts, and the misfit without and with compositions."""
-        micrograph, calibrated = self.folder.micrograph(stem)
-        if not calibrated and self.model.pixel_size_nm is not None:
-            micrograph = replace(micrograph, pixel_size_nm=self.model.pixel_size_nm)
+        micrograph, _ = self.folder.micrograph(stem, self.model.pixel_size_nm)
         truth = self.folder.labels(stem, micrograph.shape)
         found = self.model.segment(micrograph, device=self.device)
         tally = Tally(self.model.classes)
