@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 CONNECT = """
@@ -65,3 +67,22 @@ def test_without_an_address_a_cluster_of_its_own_is_started_whatever_runs_here(m
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with session.connect(cpus=1):
         assert [options["address"] for options in asked] == ["local"]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_token_is_private_and_nothing_listens_to_the_world():
+    path = os.environ["RAY_AUTH_TOKEN_PATH"]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    me = psutil.Process()
+    processes = [me, *me.children(recursive=True)]
+    assert any("raylet" in process.name() for process in processes)
+    places = {(process.name(), *connection.laddr) for process in processes for connection in listening(process)}
+    assert places
+    assert {place for place in places if not place[1].removeprefix("::ffff:").startswith(("127.", "::1"))} == set()
+
+
+def listening(process):
+    try:
+        return [each for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    except psutil.NoSuchProcess:
+        return []
