@@ -74,7 +74,8 @@ def through(block: nn.Module, *sources: Source) -> Tensor:
         seen = _joined(sources, piece.top, piece.bottom, piece.left, piece.right)
         answer: Tensor = block(seen.contiguous(memory_format=torch.channels_last))
         if found is None:
-            found = answer.new_empty(*answer.shape[:2], *shape).to(memory_format=torch.channels_last)
+            found = torch.empty((*answer.shape[:2], *shape), dtype=answer.dtype, device=answer.device,
+                                memory_format=torch.channels_last)
         found[:, :, piece.place[0], piece.place[1]] = answer[:, :, piece.core[0], piece.core[1]]
     assert found is not None
     return found
