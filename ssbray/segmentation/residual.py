@@ -60,13 +60,13 @@ class Source:
 
 
 def through(block: nn.Module, *sources: Source) -> Tensor:
-    """A `Residual` on the channels of all sources; once it has learnt, in pieces, where there are many cells.
+    """A `Residual` on the channels of all sources; once it has learnt, in pieces, where a processor has many cells.
 
     The answer is the same. What is pooled, doubled and joined then never lies in memory as a whole, and each piece
-    stays in the cache.
+    stays in the cache; a GPU is better off with the whole.
     """
     shape = sources[0].shape
-    if block.training or max(shape) <= 2 * SIDE:
+    if block.training or max(shape) <= 2 * SIDE or sources[0].cells.device.type != "cpu":
         whole: Tensor = block(_joined(sources, 0, shape[0], 0, shape[1]))
         return whole
     found: Tensor | None = None
