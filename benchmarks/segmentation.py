@@ -199,6 +199,7 @@ def main() -> None:
     folder = open_folder(options.data)
     found = train.inputs(folder, folder.stems)
     rows = []
+    together = {name: Tally(folder.names) for name in options.methods}
     splits = left_out(folder, options.parts)
     for seed in options.seeds:
         parts = splits[seed % len(splits)]
@@ -214,6 +215,7 @@ def main() -> None:
             for example in tests:
                 tally.add(predict(example), example.labels)
             scores = tally.scores()
+            together[name] = together[name] + tally
             rows.append({"seed": seed, "method": name, "train_seconds": spent, "threads": options.threads, **scores})
             print(f"  {name:<8} IoU " + ", ".join(f"{key} {value:.3f}" for key, value in scores["iou"].items())
                   + f"; trained {spent:.0f} s", flush=True)
@@ -222,7 +224,8 @@ def main() -> None:
     for name in options.methods:
         for key in folder.names:
             values = [row["iou"][key] for row in rows if row["method"] == name and row["iou"][key] is not None]
-            print(f"{name:<8} {key:<20} {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})")
+            print(f"{name:<8} {key:<20} {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}), "
+                  f"all images together {together[name].scores()['iou'][key]:.3f}")
     mean = {name: [row["mean_iou"] for row in rows if row["method"] == name] for name in options.methods}
     if "ours" in mean:
         record("segmentation", f"{len(folder.stems)} labelled images, {options.minutes:g} min", "mean IoU",
