@@ -45,7 +45,7 @@ def main() -> None:
              json.loads((Path(options.data) / "specimens.json").read_text())["specimens"]}
     rows: dict[str, list[tuple[float, float, bool | None]]] = {}
     for stem in unseen(model, folder)[0]:
-        micrograph, _ = folder.micrograph(stem)
+        micrograph, _ = folder.micrograph(stem, model.pixel_size_nm)
         micrograph = limited(micrograph, options.only)
         found = analyse(micrograph, model, Ask(draws=options.draws, solve=True))
         grains = folder.layer("grains", stem, micrograph.shape)

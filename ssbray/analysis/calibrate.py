@@ -70,7 +70,7 @@ class Look:
 
 def case(model: Segmenter, folder: Folder, stem: str, device: str = "cpu") -> Case:
     """Segment an image of a folder, and measure its mask."""
-    micrograph, _ = folder.micrograph(stem)
+    micrograph, _ = folder.micrograph(stem, model.pixel_size_nm)
     grains = folder.layer("grains", stem, micrograph.shape)
     lines = folder.layer("dislocations", stem, micrograph.shape)
     labels = folder.labels(stem, micrograph.shape)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ssbray.segmentation.pieces import pieces
 
 HALO = 2  #: cells that a block looks to each side: two convolutions of three
-SIDE = 128  #: cells of a piece: what a block holds of them stays in the cache of a core
+SIDE = 128  #: cells a side of a piece: few enough that what a block holds of them fits in a cache
 
 
 def _conv(inside: int, outside: int) -> nn.Conv2d:
@@ -60,12 +60,14 @@ class Source:
 
 
 def through(block: nn.Module, *sources: Source) -> Tensor:
-    """A `Residual` on the channels of all sources; once it has learnt, in pieces, where a processor has many cells.
+    """A `Residual` on the channels of all sources, which have one shape.
 
-    The answer is the same. What is pooled, doubled and joined then never lies in memory as a whole, and each piece
-    stays in the cache; a GPU is better off with the whole.
+    In use on a processor, many cells go through in pieces, with the same answer: what is pooled, doubled and joined
+    then never lies in memory as a whole. In training, and on a GPU, they go through at once.
     """
     shape = sources[0].shape
+    if any(source.shape != shape for source in sources):
+        raise ValueError(f"sources of different shapes: {', '.join(str(source.shape) for source in sources)}")
     if block.training or max(shape) <= 2 * SIDE or sources[0].cells.device.type != "cpu":
         whole: Tensor = block(_joined(sources, 0, shape[0], 0, shape[1]))
         return whole

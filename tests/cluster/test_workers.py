@@ -18,7 +18,6 @@ from ssbray.errors import InputError
 from tests.campaign import fakes
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
-MARK = "SSBRAY_TEST_MARK"
 
 
 def tasks(count):

@@ -79,6 +79,11 @@ def test_blocks_in_pieces_answer_as_in_one(net, monkeypatch, side):
         assert (net.coarse(cells)[0] - features).abs().max() > 1e-3 * features.abs().max()
 
 
+def test_cells_that_cannot_be_halved_so_often_are_no_silent_crop(net):
+    with pytest.raises(ValueError, match="different shapes"):
+        net.coarse(torch.rand(1, 13, 48, 48))
+
+
 def test_a_block_that_learns_sees_the_whole(net, monkeypatch):
     from copy import deepcopy
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ssbray.analysis.calibrate import case
 from ssbray.errors import InputError
 from ssbray.segmentation import Segmenter, train, trust
 from ssbray.segmentation.augment import Augmentation
@@ -104,6 +105,16 @@ def test_the_same_seed_and_steps_give_the_same_weights(folder):
                        for seed in (0, 0, 1))
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert any(not np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_an_image_without_a_scale_is_taken_for_one_of_the_models(model, folder):
+    stem = unseen(model, folder)[0][0]
+    assert [folder.micrograph(stem, size)[0].pixel_size_nm for size in (None, 3.0)] == [1.0, 3.0]
+    scaled = replace(model, pixel_size_nm=3.0)
+    assert case(scaled, folder, stem).found.labels.tolist() == case(model, folder, stem).found.labels.tolist()
+    scores = evaluate(scaled, folder)
+    assert scores["iou"] == evaluate(model, folder)["iou"]
+    assert any("for 3 nm per pixel" in note for note in scores["warnings"])
 
 
 def test_a_model_is_not_scored_on_what_it_has_learnt_from(model, folder, tmp_path):

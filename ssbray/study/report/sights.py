@@ -70,7 +70,7 @@ def gather(directory: Path, found: Mapping[str, Content], count: int = 3) -> tup
 
 
 def _look(folder: Any, model: Segmenter, stem: str, rank: str, transport: Content) -> Look:
-    micrograph, _ = folder.micrograph(stem)
+    micrograph, _ = folder.micrograph(stem, model.pixel_size_nm)
     truth = folder.labels(stem, micrograph.shape)
     names = (*model.classes, *(name for name in folder.names if name not in model.classes))
     table = np.full(256, 255, dtype=np.uint8)
