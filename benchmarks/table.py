@@ -122,13 +122,13 @@ def version() -> str:
 def page(place: Path, names: Iterable[str]) -> str:
     """The table in markdown, with machine and versions."""
     rows: list[Mapping[str, Any]] = []
-    seconds, machines = 0.0, set[str]()
+    seconds, machines = 0.0, dict[str, list[str]]()
     for name in names:
         kept = place / f"{name}.json"
         if kept.exists():
             content = json.loads(kept.read_text())
             rows, seconds = [*rows, *content["rows"]], seconds + content["seconds"]
-            machines.add(content["made"])
+            machines.setdefault(content["made"], []).append(name)
     lines = ["| | case | quantity | ssbray | best other | ratio | others | |", "|" + " --- |" * 8]
     for row in rows:
         better = min if row["less_is_better"] else max
@@ -138,8 +138,8 @@ def page(place: Path, names: Iterable[str]) -> str:
         others = ", ".join(f"{name} {value:.3g}" for name, value in peers.items() if name != best)
         lines.append(f"| {row['topic']} | {row['case']} | {row['quantity']} | {row['ours']:.3g} {row['spread']} | "
                      + (f"{best} {peers[best]:.3g}" if best else "") + f" | {ratio} | {others} | {row['note']} |")
-    return "\n".join([HEAD, *lines, "", *(f"Made on {machine}." for machine in sorted(machines)),
-                      f"{seconds / 60:.0f} minutes in all.", ""])
+    made = [f"Steps {', '.join(which)}: made on {machine}.\n" for machine, which in machines.items()]
+    return "\n".join([HEAD, *lines, "", *made, f"{seconds / 60:.0f} minutes in all.", ""])
 
 
 def packages() -> str:
