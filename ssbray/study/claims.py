@@ -111,10 +111,19 @@ def _prediction(found: Mapping[str, Content]) -> list[Row]:
                        f"{trained['learnt']}; interval over samples; {len(trained['trials'])} trials of "
                        "hyper-parameters; one seed",
             verdict=verdict(mape, interval, CLAIMED_MAPE_PERCENT, less=True),
-            meaning=f"{source}The best simple baseline {ahead}: {best[1]}, {best[0]:.2f} %. The labels are finite "
-                    "elements on the map that the graph describes, so this is the surrogate's own error.",
+            meaning=f"{source}{_honesty(scores['coverage90'])}The best simple baseline {ahead}: {best[1]}, "
+                    f"{best[0]:.2f} %. The labels are finite elements on the map that the graph describes, so this is "
+                    "the surrogate's own error.",
             stages=("surrogate", "prediction")))
     return lines
+
+
+def _honesty(coverage90: Content) -> str:
+    """Whether 90 % intervals are wrong by more than chance, as the interval of what they hold says."""
+    low, high = coverage90["interval95"]
+    if low <= 0.9 <= high:
+        return ""
+    return f"Its intervals are too {'narrow' if high < 0.9 else 'wide'}, by more than chance. "
 
 
 def verdict(value: float | None, interval: Sequence[float] | None, limit: float, *, less: bool = False) -> Verdict:

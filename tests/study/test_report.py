@@ -106,6 +106,17 @@ def test_the_page_says_every_row_and_every_limit(written, study):
     assert "tracking" not in seen
 
 
+@pytest.mark.parametrize(("interval", "said"), [
+    ([0.66, 0.88], "too narrow"), ([0.92, 0.99], "too wide"), ([0.8, 1.0], "")])
+def test_intervals_that_are_wrong_by_more_than_chance_are_told(study, interval, said):
+    content = made.found()
+    for scores in content["prediction"].values():
+        scores["coverage90"] = {"share": sum(interval) / 2, "interval95": interval}
+    rows = [row for row in claims.rows(study, content) if row.what.startswith("Surrogate")]
+    assert rows
+    assert all(("by more than chance" in row.meaning) == bool(said) and said in row.meaning for row in rows)
+
+
 @pytest.mark.parametrize("name", ["resistance", "priors", "detection", "parity", "calibration"])
 def test_a_figure_opens_and_is_not_blank(written, name):
     pixels = matplotlib.image.imread(written[0] / "figures" / f"{name}.png")[..., :3]
@@ -277,6 +288,7 @@ def test_images_are_read_with_their_classes_in_the_models_order(tmp_path, monkey
 
     class Model:
         classes = ("NMC", "LLZO")
+        pixel_size_nm = 5.0  # not that of the image
 
         def segment(self, micrograph):
             return type("Found", (), {"labels": np.ones(micrograph.shape, np.uint8)})  # all LLZO
