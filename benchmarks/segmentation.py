@@ -222,10 +222,11 @@ def main() -> None:
             if options.out:
                 Path(options.out).write_text(json.dumps(rows, indent=1))
     for name in options.methods:
+        whole = together[name].scores()["iou"]
         for key in folder.names:
             values = [row["iou"][key] for row in rows if row["method"] == name and row["iou"][key] is not None]
             print(f"{name:<8} {key:<20} {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}), "
-                  f"all images together {together[name].scores()['iou'][key]:.3f}")
+                  f"all images together {whole[key]:.3f}")
     mean = {name: [row["mean_iou"] for row in rows if row["method"] == name] for name in options.methods}
     if "ours" in mean:
         record("segmentation", f"{len(folder.stems)} labelled images, {options.minutes:g} min", "mean IoU",

@@ -1,9 +1,12 @@
-"""Cutting an image into tiles that overlap as much as they must."""
+"""Cutting an image into tiles that overlap as much as they must, and putting together what comes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -28,3 +31,18 @@ def pieces(shape: tuple[int, int], tile: int, halo: int) -> Iterator[Piece]:
             yield Piece(high, first, low, last,
                         core=(slice(top - high, bottom - high), slice(left - first, right - first)),
                         place=(slice(top, bottom), slice(left, right)))
+
+
+def gathered(shape: tuple[int, int], tile: int, halo: int, answer: Callable[[Piece], Tensor]) -> Tensor:
+    """What is answered to each piece, (n, channels, rows, columns), put together to (n, channels, *shape)."""
+    found: Tensor | None = None
+    for piece in pieces(shape, tile, halo):
+        core = answer(piece)[:, :, *piece.core]
+        if core.shape[2:] == shape:
+            return core
+        if found is None:
+            found = torch.empty((*core.shape[:2], *shape), dtype=core.dtype, device=core.device,
+                                memory_format=torch.channels_last)
+        found[:, :, *piece.place] = core
+    assert found is not None
+    return found

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssbray.segmentation.pieces import pieces
+from ssbray.segmentation.pieces import Piece, gathered
 
 HALO = 2  #: cells that a block looks to each side: two convolutions of three
 SIDE = 128  #: cells a side of a piece: few enough that what a block holds of them fits in a cache
@@ -71,16 +71,12 @@ def through(block: nn.Module, *sources: Source) -> Tensor:
     if block.training or max(shape) <= 2 * SIDE or sources[0].cells.device.type != "cpu":
         whole: Tensor = block(_joined(sources, 0, shape[0], 0, shape[1]))
         return whole
-    found: Tensor | None = None
-    for piece in pieces(shape, SIDE, HALO):
+
+    def answer(piece: Piece) -> Tensor:
         seen = _joined(sources, piece.top, piece.bottom, piece.left, piece.right)
-        answer: Tensor = block(seen.contiguous(memory_format=torch.channels_last))
-        if found is None:
-            found = torch.empty((*answer.shape[:2], *shape), dtype=answer.dtype, device=answer.device,
-                                memory_format=torch.channels_last)
-        found[:, :, piece.place[0], piece.place[1]] = answer[:, :, piece.core[0], piece.core[1]]
-    assert found is not None
-    return found
+        found: Tensor = block(seen.contiguous(memory_format=torch.channels_last))
+        return found
+    return gathered(shape, SIDE, HALO, answer)
 
 
 def _joined(sources: tuple[Source, ...], top: int, bottom: int, left: int, right: int) -> Tensor:

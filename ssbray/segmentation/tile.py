@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ssbray.segmentation.inputs import Planes
 from ssbray.segmentation.net import STRIDE, UNIT, Net, reach
-from ssbray.segmentation.pieces import pieces
+from ssbray.segmentation.pieces import Piece, gathered, pieces
 from ssbray.segmentation.views import assemble, with_presence
 
 TILE = 512  #: pixels a side that the fine part yields at a time: what it holds of them fits in a cache
@@ -44,17 +44,11 @@ def coarse_features(net: Net, cells: Tensor, device: str, size: int = CELLS) -> 
     """Features (1, width, h, w) of the coarse part, on the processor; in pieces where the image is large."""
     multiple = UNIT // STRIDE
     halo = -(-reach()[0] // UNIT) * multiple
-    found: Tensor | None = None
-    for piece in pieces((cells.shape[2], cells.shape[3]), size // multiple * multiple, halo):
+
+    def answer(piece: Piece) -> Tensor:
         part = cells[:, :, piece.top : piece.bottom, piece.left : piece.right].to(device)
-        features = run(net.coarse, part)[0][:, :, piece.core[0], piece.core[1]].to("cpu")
-        if features.shape[2:] == cells.shape[2:]:
-            return features
-        if found is None:
-            found = features.new_empty(1, features.shape[1], *cells.shape[2:])
-        found[:, :, piece.place[0], piece.place[1]] = features
-    assert found is not None
-    return found
+        return run(net.coarse, part)[0].to("cpu")
+    return gathered((cells.shape[2], cells.shape[3]), size // multiple * multiple, halo, answer)
 
 
 def logits(nets: Sequence[Net], planes: Planes, *, device: str = "cpu", tile: int | None = TILE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -85,8 +86,6 @@ def test_cells_that_cannot_be_halved_so_often_are_no_silent_crop(net):
 
 
 def test_a_block_that_learns_sees_the_whole(net, monkeypatch):
-    from copy import deepcopy
-
     cells = torch.rand(2, 13, 96, 64, generator=torch.Generator().manual_seed(2))
     once = deepcopy(net).train().coarse
     once.apply(lambda part: setattr(part, "p", 0.0) if isinstance(part, torch.nn.Dropout2d) else None)
