@@ -12,6 +12,7 @@ from ssbray import rng
 from ssbray.segmentation import views
 from ssbray.segmentation.augment import Augmentation, geometry, kept
 from ssbray.segmentation.example import Example
+from ssbray.segmentation.fit import chances
 from ssbray.segmentation.inputs import Planes
 from ssbray.segmentation.net import STRIDE
 
@@ -65,6 +66,17 @@ def test_batches_come_in_both_shapes_and_lose_nothing():
     upright = replace(STILL, any_way_up=False)
     assert {tuple(views.draw([pool], SHAPE, upright, rng.stream(seed, "batch")).cells.shape[2:])
             for seed in range(8)} == {(6, 10)}
+
+
+def test_specimens_come_equally_often_and_rare_classes_more_often():
+    def one(group, label):
+        return views.pooled(replace(example(), group=group, labels=np.full(SHAPE, label, np.uint8)), 2)
+
+    chance = chances([one("a", 0), one("a", 0), one("a", 0), one("b", 0)])
+    assert chance == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2])
+    chance = chances([one("a", 0), one("b", 0), one("c", 0), one("d", 1)])
+    assert chance[3] == pytest.approx(3**0.5 * chance[0])
+    assert chance.sum() == pytest.approx(1)
 
 
 def test_inputs_are_missing_as_often_as_said():
