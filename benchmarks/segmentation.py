@@ -40,9 +40,9 @@ COARSE, HALF, CROP = 4, 2, 192
 
 def ours(folder: Folder, stems: tuple[str, ...], found: train.Inputs, minutes: float, seed: int, members: int = 1,
          keep: Path | None = None) -> Predict:
-    """The residual U-Nets of ssbray, as `train segmenter --upright --vary-materials 0.3` makes them."""
+    """The residual U-Nets of ssbray, as `train segmenter --upright --vary-materials 0.1` makes them."""
     training = Training.suited(found.pixel_size_nm, minutes=minutes, augmentation=Augmentation.suited(
-        found.pixel_size_nm, any_way_up=False, regions=0.3))
+        found.pixel_size_nm, any_way_up=False, regions=0.1))
     if members == 1:
         trained = [train.member(str(folder.place), stems, found, seed, 0, training)]
     else:
