@@ -1,10 +1,10 @@
 """Segmentation of labelled micrographs of left-out specimens, beside a plain U-Net and a random forest.
 
-    .venv/bin/python benchmarks/segmentation.py --data DIR --minutes 20 --members 2 --threads 2 --seeds 0 1 2
+    .venv/bin/python benchmarks/segmentation.py --data DIR --minutes 20 --members 4 --threads 2 --seeds 0 1 2
 
 Specimens are dealt at random into three parts, and a seed leaves out one of them: three seeds test each specimen once.
 All methods see the same images of the same specimens; the U-Nets train for the same time on the same number of cores:
-with --members 2 ours are two nets side by side, on one thread each.
+with --members 4 --threads 2 ours are two nets side by side and then two more, for half the time each.
 The plain U-Net has five levels from 12 channels and learns from flipped crops of 192 x 192 at a quarter of the
 resolution; the forest has 60 trees on the multiscale features of scikit-image at half of it.
 """
@@ -39,14 +39,14 @@ COARSE, HALF, CROP = 4, 2, 192
 
 
 def ours(folder: Folder, stems: tuple[str, ...], found: train.Inputs, minutes: float, seed: int, members: int = 1,
-         keep: Path | None = None) -> Predict:
+         cores: int = 1, keep: Path | None = None) -> Predict:
     """The residual U-Nets of ssbray, as `train segmenter --upright --vary-materials 0.1` makes them."""
     training = Training.suited(found.pixel_size_nm, minutes=minutes, augmentation=Augmentation.suited(
         found.pixel_size_nm, any_way_up=False, regions=0.1))
     if members == 1:
         trained = [train.member(str(folder.place), stems, found, seed, 0, training)]
     else:
-        with connect(cpus=members):
+        with connect(cpus=cores):
             trained = train_members(members, str(folder.place), stems, found, seed, training, "cpu")
     print("  ours", [figures for _, figures in trained], flush=True)
     parts = train.Split(train=stems, calibrate=(), test=())
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--parts", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=["ours", "plain", "forest"])
-    parser.add_argument("--members", type=int, default=1, help="nets of ours, trained side by side")
+    parser.add_argument("--members", type=int, default=1, help="nets of ours, a core each, in turns")
     parser.add_argument("--keep", type=Path, help="folder for our models")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out")
@@ -208,7 +208,7 @@ def main() -> None:
         for name in options.methods:
             began = time.monotonic()
             own: dict[str, Any] = {} if name != "ours" else {
-                "members": options.members, "keep": options.keep and options.keep / str(seed)}
+                "members": options.members, "cores": options.threads, "keep": options.keep and options.keep / str(seed)}
             predict = methods[name](folder, parts.train, found, options.minutes, seed, **own)
             spent = time.monotonic() - began
             tally = Tally(folder.names)
