@@ -56,13 +56,13 @@ class Training:
 
     @classmethod
     def suited(cls, pixel_size_nm: float | None, **options: Any) -> Self:
-        """As it is for images of one scale; where there is none, more for what sees far: it must tell the scale.
+        """As it is for images of one scale; where there is none, more time for the context: it must tell the scale.
 
         Folders without a scale are also small: what is rare in them, as cracks, would hardly be learnt unless it
         weighed more. It does not otherwise, since probabilities would be off at edges, and thin layers too thick.
         """
         slow: dict[str, Any] = {} if pixel_size_nm is not None else {
-            "context_share": 0.35, "coarse_share": 0.25, "even": 1.0}
+            "context_share": 0.55, "coarse_share": 0.15, "even": 1.0}
         return cls(**{**slow, **options})
 
 
