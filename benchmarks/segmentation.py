@@ -211,22 +211,27 @@ def main() -> None:
                 "members": options.members, "cores": options.threads, "keep": options.keep and options.keep / str(seed)}
             predict = methods[name](folder, parts.train, found, options.minutes, seed, **own)
             spent = time.monotonic() - began
-            tally = Tally(folder.names)
-            for example in tests:
-                tally.add(predict(example), example.labels)
+            tally, by_image = Tally(folder.names), {}
+            for stem, example in zip(parts.test, tests, strict=True):
+                image = Tally(folder.names)
+                image.add(predict(example), example.labels)
+                tally, by_image[stem] = tally + image, image.scores()["iou"]
             scores = tally.scores()
             together[name] = together[name] + tally
-            rows.append({"seed": seed, "method": name, "train_seconds": spent, "threads": options.threads, **scores})
+            rows.append({"seed": seed, "method": name, "train_seconds": spent, "threads": options.threads, **scores,
+                         "iou_by_image": by_image})
             print(f"  {name:<8} IoU " + ", ".join(f"{key} {value:.3f}" for key, value in scores["iou"].items())
                   + f"; trained {spent:.0f} s", flush=True)
             if options.out:
                 Path(options.out).write_text(json.dumps(rows, indent=1))
     for name in options.methods:
         whole = together[name].scores()["iou"]
+        own_rows = [row for row in rows if row["method"] == name]
         for key in folder.names:
-            values = [row["iou"][key] for row in rows if row["method"] == name and row["iou"][key] is not None]
+            values = [row["iou"][key] for row in own_rows if row["iou"][key] is not None]
+            single = [iou[key] for row in own_rows for iou in row["iou_by_image"].values() if iou[key] is not None]
             print(f"{name:<8} {key:<20} {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}), "
-                  f"all images together {whole[key]:.3f}")
+                  f"all images together {whole[key]:.3f}, mean over images {np.mean(single):.3f}")
     mean = {name: [row["mean_iou"] for row in rows if row["method"] == name] for name in options.methods}
     if "ours" in mean:
         record("segmentation", f"{len(folder.stems)} labelled images, {options.minutes:g} min", "mean IoU",
