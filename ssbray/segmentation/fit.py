@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
@@ -168,17 +167,18 @@ def fit(examples: Sequence[Example], *, images: int, elements: int, classes: int
 
 
 def chances(pools: Sequence[Pooled]) -> np.ndarray:
-    """How often each example is drawn, (n,): examples with a class that few others have come more often.
+    """How often each example is drawn, (n,): those with a class that few specimens have come more often.
 
-    The chance goes with the root of the mean, over the classes of an example, of one over their number of examples.
-    It is shared among the examples of a specimen: ten images of one tell less about the next than one image of each
-    of ten.
+    The chance goes with the root of the mean, over the classes of an example, of one over the number of specimens that
+    have it. It is shared among the examples of a specimen: ten images of one tell less about the next than one image of
+    each of ten. Examples without known pixels are not drawn.
     """
     present = np.array([[float(share) > PRESENT for share in pool.fractions.mean(dim=(1, 2))] for pool in pools])
-    rarity = np.where(present, 1 / np.maximum(present.sum(axis=0), 1), 0.0)
+    _, specimen = np.unique([pool.example.group for pool in pools], return_inverse=True)
+    having = np.array([len(set(specimen[column])) for column in present.T])
+    rarity = np.where(present, 1 / np.maximum(having, 1), 0.0)
     weight = np.sqrt(rarity.sum(axis=1) / np.maximum(present.sum(axis=1), 1))
-    groups = Counter(pool.example.group for pool in pools)
-    weight = weight / [groups[pool.example.group] for pool in pools]
+    weight = weight / np.maximum(np.bincount(specimen, weights=weight > 0), 1)[specimen]
     return weight / weight.sum() if weight.sum() > 0 else np.full(len(pools), 1 / len(pools))
 
 

@@ -11,7 +11,7 @@ import torch
 from ssbray import rng
 from ssbray.segmentation import views
 from ssbray.segmentation.augment import Augmentation, geometry, kept
-from ssbray.segmentation.example import Example
+from ssbray.segmentation.example import NOTHING, Example
 from ssbray.segmentation.fit import chances
 from ssbray.segmentation.inputs import Planes
 from ssbray.segmentation.net import STRIDE
@@ -77,6 +77,9 @@ def test_specimens_come_equally_often_and_rare_classes_more_often():
     chance = chances([one("a", 0), one("b", 0), one("c", 0), one("d", 1)])
     assert chance[3] == pytest.approx(3**0.5 * chance[0])
     assert chance.sum() == pytest.approx(1)
+    chance = chances([one("a", 0), one("b", 0), one("c", 0), *(one("d", 1) for _ in range(5)), one("d", NOTHING)])
+    assert chance[3:8].sum() == pytest.approx(3**0.5 * chance[0]), "of one specimen only, in however many images"
+    assert chance[8] == 0
 
 
 def test_inputs_are_missing_as_often_as_said():
