@@ -40,7 +40,7 @@ COARSE, HALF, CROP = 4, 2, 192
 
 def ours(folder: Folder, stems: tuple[str, ...], found: train.Inputs, minutes: float, seed: int, members: int = 1,
          cores: int = 1, keep: Path | None = None) -> Predict:
-    """The residual U-Nets of ssbray, as `train segmenter --upright --vary-materials 0.1` makes them."""
+    """The residual U-Nets of `train segmenter --upright --vary-materials 0.1 --members N`, not calibrated."""
     training = Training.suited(found.pixel_size_nm, minutes=minutes, augmentation=Augmentation.suited(
         found.pixel_size_nm, any_way_up=False, regions=0.1))
     if members == 1:
@@ -189,7 +189,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--parts", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=["ours", "plain", "forest"])
-    parser.add_argument("--members", type=int, default=1, help="nets of ours, a core each, in turns")
+    parser.add_argument("--members", type=int, default=1, help="nets of ours: side by side, one a thread, and in turns "
+                        "if there are more (a multiple of --threads leaves none idle)")
     parser.add_argument("--keep", type=Path, help="folder for our models")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out")

@@ -39,7 +39,7 @@ def add_train(group: Any) -> None:
     command.add_argument("--upright", action="store_true", help="images always have the same way up")
     command.add_argument("--vary-materials", type=float, default=0.0, metavar="SHARE",
                          help="chance that a region is given another brightness and texture: for few images of "
-                         "materials whose grey says little (default 0; 0.3 is a good value)")
+                         "materials whose grey says little (default 0; 0.1 is a good value)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     json_option(command)
