@@ -4,6 +4,7 @@
 PYTHON_BIN := .venv/bin/python
 CAMPAIGN_DIR ?= campaigns
 MODELS ?= models
+WORKERS ?= 2
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 help:  ## this list
@@ -22,11 +23,11 @@ segmenter: setup  ## the default segmenter, from 360 virtual micrographs, in $(M
 	@.venv/bin/ssbray specimen jobs/micrographs.yaml --count 360 --seed 1 --out $(MODELS)/segmenter-data
 	@.venv/bin/ssbray train segmenter --data $(MODELS)/segmenter-data --out $(MODELS)/segmenter --minutes 9.5 --hold-out 20 --calibrate 180 --seed 1
 
-test: setup  ## lint, types, imports and the default tests (under 10 minutes on two cores)
+test: setup  ## lint, types, imports and the default tests, two files at a time (under 10 minutes on two cores)
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@$(THREADS) $(PYTHON_BIN) -m pytest
+	@$(THREADS) $(PYTHON_BIN) -m pytest -n $(WORKERS) --dist loadfile
 
 slow: setup  ## the tests that take long or much memory
 	@$(THREADS) $(PYTHON_BIN) -m pytest -m slow
